@@ -1,0 +1,84 @@
+import postgres, { type PendingQuery, type Sql } from "postgres";
+
+// "canceling statement due to user request": also what the victim of a cancellation that came too late is told.
+const cancelledState = "57014";
+
+/**
+ * Makes drivers whose queries end with an AbortSignal: one that waits for a connection is dropped, one that runs is
+ * cancelled in PostgreSQL.
+ *
+ * The driver by itself keeps the waiting queries of callers who are gone, and loses a connection that is being
+ * opened for one that is cancelled; so no more queries than `maxConnections` are handed to it at a time.
+ */
+export function createCancellable(client: Sql, maxConnections: number): (signal: AbortSignal) => Sql {
+  const turns = createTurns(maxConnections);
+  const run = async (signal: AbortSignal, start: () => PendingQuery<never>) => {
+    const done = await turns(signal);
+    try {
+      return await runUntil(signal, start);
+    } finally {
+      done();
+    }
+  };
+  return (signal) => {
+    const unsafe = (...query: Parameters<Sql["unsafe"]>) => ({
+      // biome-ignore lint/suspicious/noThenProperty: the driver's queries start when they are awaited, so must these.
+      then: (...settled: Parameters<Promise<unknown>["then"]>) =>
+        run(signal, () => client.unsafe(...query)).then(...settled),
+      values: () => run(signal, () => client.unsafe<never>(...query).values() as PendingQuery<never>),
+    });
+    // Safe: the query builder calls nothing but `unsafe`, and on its result nothing but these two.
+    return { unsafe, options: client.options } as unknown as Sql;
+  };
+}
+
+async function runUntil<T>(signal: AbortSignal, start: () => PendingQuery<never>): Promise<T> {
+  // The driver does not declare `active`: whether the query was sent and not answered yet.
+  const query: PendingQuery<never> & { active?: boolean } = start();
+  // One that was not sent yet waits for its connection to open: let it, for the connection would be lost.
+  const cancel = () => query.active && query.cancel();
+  signal.addEventListener("abort", cancel);
+  try {
+    return (await query) as T;
+  } catch (error) {
+    // The cancellation of the query before us on this connection came late and hit us. Ours are reads: ask again.
+    if (!signal.aborted && error instanceof postgres.PostgresError && error.code === cancelledState) {
+      return await runUntil(signal, start);
+    }
+    throw error;
+  } finally {
+    signal.removeEventListener("abort", cancel);
+  }
+}
+
+/** Lets `free` tasks run at a time, first come first served; the others wait, or give up when their signal aborts. */
+function createTurns(free: number): (signal: AbortSignal) => Promise<() => void> {
+  const waiting = new Set<() => void>();
+  const done = () => {
+    const [next] = waiting;
+    if (next === undefined) free += 1;
+    else next();
+  };
+  return async (signal) => {
+    signal.throwIfAborted();
+    if (free > 0) free -= 1;
+    else await turn(waiting, signal);
+    return done;
+  };
+}
+
+function turn(waiting: Set<() => void>, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const start = () => {
+      waiting.delete(start);
+      signal.removeEventListener("abort", giveUp);
+      resolve();
+    };
+    const giveUp = () => {
+      waiting.delete(start);
+      reject(signal.reason);
+    };
+    waiting.add(start);
+    signal.addEventListener("abort", giveUp, { once: true });
+  });
+}

@@ -1,0 +1,107 @@
+interface Setting<T> {
+  /** The variable's name. */
+  name: string;
+  /** What an unset or empty variable means, as text; "" if it has no default. */
+  unset: string;
+  /** Reads the text; throws an Error that says what it must be. */
+  read: (text: string) => T;
+}
+
+/** Every setting, in the order of docs/configuration.md, which tells what each is for. */
+export const settings = {
+  host: setting("HOST", "127.0.0.1", readText),
+  port: setting("PORT", "8080", readInteger(0, 65_535)),
+  databaseUrl: setting("DATABASE_URL", "", optional(readUrl("postgres:", "postgresql:"))),
+  databaseConnections: setting("DATABASE_CONNECTIONS", "10", readInteger(1, 1_000)),
+  dataDir: setting("DATA_DIR", ".rollcall", readText),
+  instanceId: setting("INSTANCE_ID", "default", readText),
+  oidcIssuer: setting("OIDC_ISSUER", "", optional(readUrl("https:", "http:"))),
+  oidcAudience: setting("OIDC_AUDIENCE", "", optional(readText)),
+  corsOrigins: setting("CORS_ORIGINS", "", readOrigins),
+  tlsCertFile: setting("TLS_CERT_FILE", "", optional(readText)),
+  tlsKeyFile: setting("TLS_KEY_FILE", "", optional(readText)),
+  requestTimeoutMs: setting("REQUEST_TIMEOUT_MS", "30000", readInteger(1, 3_600_000)),
+  shutdownTimeoutMs: setting("SHUTDOWN_TIMEOUT_MS", "10000", readInteger(0, 3_600_000)),
+  logLevel: setting("LOG_LEVEL", "info", readOneOf("fatal", "error", "warn", "info", "debug", "trace", "silent")),
+};
+
+/** What the environment says. */
+export type Config = { [K in keyof typeof settings]: ReturnType<(typeof settings)[K]["read"]> };
+
+/** The environment makes no configuration. Its message tells every problem, a line each. */
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/**
+ * Reads the configuration from an environment; `defaults` are those, by variable, that differ from the usual ones.
+ *
+ * Throws ConfigError with all that is wrong with it.
+ */
+export function readConfig(environment: Environment = process.env, defaults: Environment = {}): Config {
+  const problems: string[] = [];
+  const entries = Object.entries(settings).map(([key, { name, unset, read }]) => {
+    try {
+      return [key, read(environment[name]?.trim() || (defaults[name] ?? unset))];
+    } catch (error) {
+      problems.push(`${name} ${error instanceof Error ? error.message : error}`);
+      return [key, undefined];
+    }
+  });
+  // Safe: each key of Config was read by its own setting, or there is a problem.
+  const config = Object.fromEntries(entries) as Config;
+  if (problems.length === 0 && (config.tlsCertFile === undefined) !== (config.tlsKeyFile === undefined)) {
+    problems.push("TLS_CERT_FILE and TLS_KEY_FILE must be set together");
+  }
+  if (problems.length > 0) throw new ConfigError(problems.join("\n"));
+  return config;
+}
+
+function setting<T>(name: string, unset: string, read: (text: string) => T): Setting<T> {
+  return { name, unset, read };
+}
+
+function optional<T>(read: (text: string) => T): (text: string) => T | undefined {
+  return (text) => (text === "" ? undefined : read(text));
+}
+
+function readText(text: string): string {
+  return text;
+}
+
+function readInteger(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (!/^\d+$/.test(text) || value < min || value > max) throw new Error(`must be a whole number, ${min} to ${max}`);
+    return value;
+  };
+}
+
+function readUrl(...protocols: string[]): (text: string) => string {
+  return (text) => {
+    // The text is not repeated: a database URL holds a password.
+    if (!URL.canParse(text) || !protocols.includes(new URL(text).protocol)) {
+      throw new Error(`must be a URL that begins with ${protocols.map((protocol) => `${protocol}//`).join(" or ")}`);
+    }
+    return text;
+  };
+}
+
+function readOrigins(text: string): string[] {
+  const origins = text.split(/[\s,]+/).filter((origin) => origin !== "");
+  const wrong = origins.find(
+    (origin) => origin !== "*" && (!URL.canParse(origin) || new URL(origin).origin !== origin),
+  );
+  if (wrong !== undefined) throw new Error(`must hold origins like https://example.com, or *; not ${wrong}`);
+  return origins;
+}
+
+function readOneOf<T extends string>(...values: T[]): (text: string) => T {
+  return (text) => {
+    const value = values.find((value) => value === text);
+    if (value === undefined) throw new Error(`must be one of ${values.join(", ")}`);
+    return value;
+  };
+}

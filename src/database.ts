@@ -1,0 +1,98 @@
+import { fileURLToPath } from "node:url";
+import { PgDialect } from "drizzle-orm/pg-core";
+import { drizzle, PostgresJsDatabase, PostgresJsSession } from "drizzle-orm/postgres-js";
+import { migrate } from "drizzle-orm/postgres-js/migrator";
+import postgres, { type Sql } from "postgres";
+import { createCancellable } from "./cancel.ts";
+import type { Config } from "./config.ts";
+import { startEmbedded } from "./embedded.ts";
+import type { Db } from "./sessions/store.ts";
+
+/** An open PostgreSQL database. */
+export interface Database {
+  /** For work that nobody gives up half-way. */
+  readonly db: Db;
+  /** For one request: once `signal` aborts, its queries fail, and the one that runs is cancelled in PostgreSQL too. */
+  during(signal: AbortSignal): Db;
+  /** The driver, for what the query builder cannot spell, such as COPY. */
+  readonly client: Sql;
+  /** Lets running queries finish, then closes every connection. */
+  close(): Promise<void>;
+}
+
+const casing = "snake_case";
+const oldestVersion = 15;
+const migrationsFolder = fileURLToPath(new URL("../drizzle", import.meta.url));
+// Any constant of our own: two processes that start together must not migrate at the same time.
+const migrationLock = 7_665_513;
+
+/**
+ * Opens the database that the configuration names, or else the embedded one, with the tables of this version.
+ *
+ * `onLost` is told if the embedded server stops by itself. Closing the database stops it.
+ */
+export async function openConfiguredDatabase(config: Config, onLost: (error: Error) => void): Promise<Database> {
+  const { databaseUrl, databaseConnections: maxConnections, dataDir } = config;
+  const embedded = databaseUrl === undefined ? await startEmbedded({ dataDir, onUnexpectedExit: onLost }) : undefined;
+  const url = embedded?.url ?? databaseUrl ?? "";
+  try {
+    await migrateDatabase(url);
+  } catch (error) {
+    await embedded?.close();
+    throw error;
+  }
+  const database = openDatabase(url, { maxConnections });
+  return {
+    ...database,
+    async close() {
+      await database.close();
+      await embedded?.close();
+    },
+  };
+}
+
+/** Connects to a PostgreSQL URL with at most `maxConnections` connections; the first query opens the first one. */
+export function openDatabase(url: string, { maxConnections = 10 } = {}): Database {
+  const client = connect(url, maxConnections);
+  const db = drizzle({ client, casing });
+  const dialect = new PgDialect({ casing });
+  const cancellable = createCancellable(client, maxConnections);
+  return {
+    db,
+    during: (signal) =>
+      new PostgresJsDatabase(dialect, new PostgresJsSession(cancellable(signal), dialect, undefined), undefined),
+    client,
+    close: () => client.end(),
+  };
+}
+
+/**
+ * Brings the tables of the database to this version; does nothing if they are.
+ *
+ * Throws if the server is older than PostgreSQL 15. Safe to run from several processes at once: the others wait.
+ */
+export async function migrateDatabase(url: string): Promise<void> {
+  const client = connect(url, 1);
+  try {
+    const [server] = await client`select current_setting('server_version_num')::int / 10000 as version`;
+    if (server?.version < oldestVersion) {
+      throw new Error(`the database is PostgreSQL ${server?.version}; Rollcall needs ${oldestVersion} or newer`);
+    }
+    await client`select pg_advisory_lock(${migrationLock})`;
+    await migrate(drizzle({ client, casing }), { migrationsFolder });
+  } finally {
+    // The lock goes with the connection.
+    await client.end();
+  }
+}
+
+function connect(url: string, max: number): Sql {
+  const options = {
+    max,
+    // Queries are not sent behind others on a connection, where cancelling one could hit the next. Works undeclared.
+    max_pipeline: 1,
+    connection: { application_name: "rollcall", TimeZone: "UTC" },
+    onnotice: () => {},
+  };
+  return postgres(url, options);
+}

@@ -1,0 +1,71 @@
+import { and, eq, inArray, or, type SQL, sql } from "drizzle-orm";
+import { sessions } from "./schema.ts";
+
+/** What a caller may be allowed to do with sessions that are not their own. */
+export type Permission = "session.read" | "session.write" | "session.delete";
+
+/** One permission, on the users of one organization, or on the whole instance if `organizationId` is undefined. */
+export interface Grant {
+  permission: Permission;
+  organizationId: string | undefined;
+}
+
+/** Who asks, as authentication found out. */
+export interface Caller {
+  instanceId: string;
+  userId: string;
+  /** The fingerprint of the user agent that the caller sits at; undefined if the token names none. */
+  agentId: string | undefined;
+  grants: readonly Grant[];
+}
+
+declare const scopeBrand: unique symbol;
+
+/**
+ * The rows of `sessions` that one caller may touch, as a condition.
+ *
+ * Only this file makes one and every function of the store demands one, so that a query without authorisation
+ * does not compile. It always names the instance.
+ */
+export type Scope = SQL & { readonly instanceId: string; readonly [scopeBrand]: true };
+
+/**
+ * The sessions that the caller may read: those they created, those of their user or of their user agent, those of
+ * the organizations and of the instance on which they hold `session.read`.
+ */
+export function readableBy(caller: Caller): Scope {
+  const grants = caller.grants.filter((grant) => grant.permission === "session.read");
+  if (grants.some((grant) => grant.organizationId === undefined)) return scope(caller.instanceId);
+  const organizationIds = grants.flatMap((grant) => grant.organizationId ?? []);
+  return scope(
+    caller.instanceId,
+    or(
+      eq(sessions.creatorId, caller.userId),
+      eq(sessions.userId, caller.userId),
+      caller.agentId === undefined ? undefined : eq(sessions.agentFingerprintId, caller.agentId),
+      organizationIds.length === 0 ? undefined : inArray(sessions.organizationId, organizationIds),
+    ),
+  );
+}
+
+/**
+ * The sessions of the caller's user agent, of whichever user; none if the caller has no agent.
+ *
+ * A session without a fingerprint is in nobody's agent: two tokens that name no agent have nothing in common.
+ */
+export function inAgentOf(caller: Caller): Scope {
+  return scope(
+    caller.instanceId,
+    caller.agentId === undefined ? sql`false` : eq(sessions.agentFingerprintId, caller.agentId),
+  );
+}
+
+/** The sessions of one user: what the issuer of that user's token may speak of. */
+export function sessionsOf(instanceId: string, userId: string): Scope {
+  return scope(instanceId, eq(sessions.userId, userId));
+}
+
+function scope(instanceId: string, rows?: SQL): Scope {
+  // Safe: this is the one place where a condition becomes a Scope, and it names the instance.
+  return Object.assign(sql`${and(eq(sessions.instanceId, instanceId), rows)}`, { instanceId }) as Scope;
+}

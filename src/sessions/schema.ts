@@ -1,0 +1,136 @@
+import { type SQL, sql } from "drizzle-orm";
+import {
+  type AnyPgColumn,
+  bigint,
+  boolean,
+  check,
+  customType,
+  index,
+  jsonb,
+  pgSequence,
+  pgTable,
+  primaryKey,
+  text,
+} from "drizzle-orm/pg-core";
+import { type Instant, printInstant, readInstant } from "./instant.ts";
+
+const instant = customType<{ data: Instant; driverData: string }>({
+  dataType: () => "timestamptz",
+  fromDriver: readInstant,
+  toDriver: printInstant,
+});
+
+// Byte order: the same on every machine, and an upgrade of the system's locales cannot break an index.
+const id = customType<{ data: string }>({ dataType: () => 'text collate "C"' });
+
+/** The one ever-growing counter of changes: every new or changed session takes the next number. */
+export const changeSequence = pgSequence("change_sequence");
+
+/** The next number of {@link changeSequence}, for a session that is written now. */
+export const nextChange: SQL = sql`nextval('change_sequence')`;
+
+/** The people that sessions name: who they are now, whatever they were called when they signed in. */
+export const users = pgTable(
+  "users",
+  {
+    instanceId: id().notNull(),
+    id: id().notNull(),
+    organizationId: id().notNull(),
+    userName: text().notNull(),
+    loginName: text().notNull(),
+    displayName: text().notNull(),
+    avatarUrl: text().notNull(),
+  },
+  (t) => [primaryKey({ name: "users_pkey", columns: [t.instanceId, t.id] })],
+);
+
+/** A user as stored; a name that is not known is "". */
+export type User = typeof users.$inferSelect;
+
+/** Login sessions: open, expired and ended ones. Every key starts with the instance, so that the table can be spread. */
+export const sessions = pgTable(
+  "sessions",
+  {
+    instanceId: id().notNull(),
+    id: id().notNull(),
+    createdAt: instant().notNull(),
+    changedAt: instant().notNull(),
+    sequence: bigint({ mode: "bigint" }).notNull().default(nextChange),
+    /** The user on whose behalf the session was created; null if that is not known. */
+    creatorId: id(),
+
+    /** The checked user and their organization at that time; all three are null until a user was checked. */
+    userId: id(),
+    organizationId: id(),
+    userCheckedAt: instant(),
+
+    /** When each factor was last checked; null if it never was. A factor needs a checked user. */
+    passwordCheckedAt: instant(),
+    webAuthNCheckedAt: instant(),
+    webAuthNUserVerified: boolean(),
+    intentCheckedAt: instant(),
+    totpCheckedAt: instant(),
+    otpSmsCheckedAt: instant(),
+    otpEmailCheckedAt: instant(),
+    recoveryCodeCheckedAt: instant(),
+
+    /** Free data of the client's: each value is base64 of the bytes. */
+    metadata: jsonb().$type<Record<string, string>>().notNull().default({}),
+
+    /** The user agent (browser, app) it lives in; each part is null if the client did not tell it. */
+    agentFingerprintId: id(),
+    agentIp: text(),
+    agentDescription: text(),
+    agentHeader: jsonb().$type<Record<string, string[]>>(),
+
+    /** From then on it is expired; null: never. */
+    expiresAt: instant(),
+
+    /** When and why it was ended; null while it is not. */
+    endedAt: instant(),
+    endReason: text(),
+  },
+  (t) => [
+    primaryKey({ name: "sessions_pkey", columns: [t.instanceId, t.id] }),
+    index("sessions_created_idx").on(t.instanceId, t.createdAt, t.id),
+    index("sessions_user_idx").on(t.instanceId, t.userId, t.createdAt, t.id),
+    index("sessions_creator_idx").on(t.instanceId, t.creatorId, t.createdAt, t.id),
+    index("sessions_organization_idx").on(t.instanceId, t.organizationId, t.createdAt, t.id),
+    index("sessions_agent_idx").on(t.instanceId, t.agentFingerprintId, t.createdAt, t.id),
+    index("sessions_sequence_idx").on(t.instanceId, t.sequence),
+    check("sessions_user_is_whole", sql`num_nulls(${t.userId}, ${t.organizationId}, ${t.userCheckedAt}) in (0, 3)`),
+    check("sessions_factors_need_user", sql`${t.userId} is not null or ${noneOf(factorColumns(t))}`),
+    check("sessions_web_auth_n_is_whole", sql`num_nulls(${t.webAuthNCheckedAt}, ${t.webAuthNUserVerified}) in (0, 2)`),
+    check("sessions_end_is_whole", sql`${t.endedAt} is not null or ${t.endReason} is null`),
+  ],
+);
+
+/** A session as stored. */
+export type Session = typeof sessions.$inferSelect;
+
+/** A session to be stored; what is left out is null, and its sequence is the next one. */
+export type NewSession = typeof sessions.$inferInsert;
+
+/** A session together with its checked user; null if there is none, or if the user is not known (any more). */
+export interface SessionOfUser {
+  session: Session;
+  user: User | null;
+}
+
+type FactorName = "password" | "webAuthN" | "intent" | "totp" | "otpSms" | "otpEmail" | "recoveryCode";
+
+function factorColumns(t: Record<`${FactorName}CheckedAt`, AnyPgColumn>): AnyPgColumn[] {
+  return [
+    t.passwordCheckedAt,
+    t.webAuthNCheckedAt,
+    t.intentCheckedAt,
+    t.totpCheckedAt,
+    t.otpSmsCheckedAt,
+    t.otpEmailCheckedAt,
+    t.recoveryCodeCheckedAt,
+  ];
+}
+
+function noneOf(columns: AnyPgColumn[]): SQL {
+  return sql`num_nonnulls(${sql.join(columns, sql`, `)}) = 0`;
+}

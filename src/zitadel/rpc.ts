@@ -1,0 +1,68 @@
+import {
+  Code,
+  type ConnectError,
+  type ConnectRouterOptions,
+  type HandlerContext,
+  type Interceptor,
+} from "@connectrpc/connect";
+import { codeToString } from "@connectrpc/connect/protocol-connect";
+import { type Authenticate, setCaller } from "../auth.ts";
+import { SessionError } from "../errors.ts";
+import { requestRecord } from "../http/listener.ts";
+import { toConnectError } from "./error.ts";
+
+/**
+ * What happens to every call of an RPC before and after its method: the caller is authenticated before the body is
+ * read; failures become errors of the dialect; a call that is given up, or too late, ends at once.
+ */
+export function createRpcOptions(
+  authenticate: Authenticate,
+): Pick<ConnectRouterOptions, "requestGate" | "interceptors"> {
+  return {
+    requestGate: async (context) => {
+      const record = context.values.get(requestRecord);
+      record.rpc = `${context.service.typeName}/${context.method.name}`;
+      record.protocol = context.protocolName;
+      try {
+        const caller = await orAborted(context.signal, authenticate(context.requestHeader, context.signal));
+        setCaller(context, caller);
+        record.userId = caller.userId;
+      } catch (error) {
+        throw failure(error, context);
+      }
+    },
+    interceptors: [endCalls],
+  };
+}
+
+const endCalls: Interceptor = (next) => async (request) => {
+  try {
+    return await orAborted(request.signal, next(request));
+  } catch (error) {
+    throw failure(error, { signal: request.signal, values: request.contextValues });
+  }
+};
+
+/** The error that the caller gets; what it hides goes into the log. */
+function failure(error: unknown, { signal, values }: Pick<HandlerContext, "signal" | "values">): ConnectError {
+  // Whatever broke when the time was over or the client gone broke because of that.
+  const told = toConnectError(signal.aborted ? signal.reason : error);
+  const record = values.get(requestRecord);
+  record.code = codeToString(told.code);
+  if (error instanceof SessionError) record.reason = error.message;
+  if (told.code === Code.Internal || told.code === Code.Unavailable) record.err = told.cause;
+  return told;
+}
+
+/** What `result` gives, or the reason of the signal if that comes first: a database that hangs holds no client. */
+async function orAborted<T>(signal: AbortSignal, result: Promise<T>): Promise<T> {
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const abort = () => reject(signal.reason);
+  signal.addEventListener("abort", abort);
+  try {
+    signal.throwIfAborted();
+    return await Promise.race([result, aborted]);
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
+}

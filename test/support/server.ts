@@ -1,0 +1,61 @@
+import { randomUUID } from "node:crypto";
+import { pino } from "pino";
+import { type AuthOptions, createAuthenticate } from "../../src/auth.ts";
+import type { Database } from "../../src/database.ts";
+import { createIssuer } from "../../src/issuer.ts";
+import { createServer, type ServerOptions } from "../../src/server.ts";
+import { instantOfMs } from "../../src/sessions/instant.ts";
+import { openTestDatabase } from "./database.ts";
+import { createGiven } from "./given.ts";
+import { audience, startTestIssuer, type TestIssuer } from "./issuer.ts";
+
+/** A whole Rollcall on a free port, with an instance, an issuer and a database pool of its own. */
+export interface TestServer {
+  url: string;
+  instanceId: string;
+  database: Database;
+  issuer: TestIssuer;
+  given: ReturnType<typeof createGiven>;
+  /** The lines of its log, as objects. */
+  log: Record<string, unknown>[];
+  close(): Promise<void>;
+}
+
+/** Starts a server; its time is the real one, since tokens and clients have it too. */
+export async function startTestServer(options: Partial<ServerOptions & AuthOptions> = {}): Promise<TestServer> {
+  const database = openTestDatabase();
+  const issuer = await startTestIssuer();
+  const instanceId = randomUUID();
+  const now = () => instantOfMs(Date.now());
+  const log: Record<string, unknown>[] = [];
+  const authenticate = createAuthenticate({
+    instanceId,
+    issuer: createIssuer(issuer.url, { cooldownMs: 0 }),
+    audience,
+    database,
+    now,
+  });
+  const port = await createServer({
+    host: "127.0.0.1",
+    port: 0,
+    directory: { database, now },
+    authenticate,
+    corsOrigins: [],
+    deadlineMs: 30_000,
+    log: pino({ level: "info" }, { write: (line: string) => log.push(JSON.parse(line)) }),
+    ...options,
+  });
+  return {
+    url: port.url,
+    instanceId,
+    database,
+    issuer,
+    given: createGiven(database, instanceId),
+    log,
+    async close() {
+      await port.close(1_000);
+      await issuer.stop();
+      await database.close();
+    },
+  };
+}
