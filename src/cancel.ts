@@ -15,7 +15,11 @@ export function createCancellable(client: Sql, maxConnections: number): (signal:
   const run = async (signal: AbortSignal, start: () => PendingQuery<never>) => {
     const done = await turns(signal);
     try {
-      return await runUntil(signal, start);
+      return await runUntil(signal, start).catch((error) => {
+        // The cancellation of the query before us on this connection came late and hit us. Ours are reads: ask again.
+        if (signal.aborted || !isCancelled(error)) throw error;
+        return runUntil(signal, start);
+      });
     } finally {
       done();
     }
@@ -40,15 +44,13 @@ async function runUntil<T>(signal: AbortSignal, start: () => PendingQuery<never>
   signal.addEventListener("abort", cancel);
   try {
     return (await query) as T;
-  } catch (error) {
-    // The cancellation of the query before us on this connection came late and hit us. Ours are reads: ask again.
-    if (!signal.aborted && error instanceof postgres.PostgresError && error.code === cancelledState) {
-      return await runUntil(signal, start);
-    }
-    throw error;
   } finally {
     signal.removeEventListener("abort", cancel);
   }
+}
+
+function isCancelled(error: unknown): boolean {
+  return error instanceof postgres.PostgresError && error.code === cancelledState;
 }
 
 /** Lets `free` tasks run at a time, first come first served; the others wait, or give up when their signal aborts. */

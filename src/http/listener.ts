@@ -47,8 +47,12 @@ export function createListener({ handler, log, deadlineMs }: ListenerOptions): R
     const contextValues = createContextValues().set(requestRecord, record);
     const request = universalRequestFromNodeRequest(nodeRequest, nodeResponse, undefined, contextValues);
     const signal = AbortSignal.any([request.signal, deadline.signal]);
+    // Who stops reading in the middle refuses the request, but must still be able to answer it: the default would end
+    // the connection. What comes after the answer is read and dropped, until the port's timeout for requests.
+    const body = nodeRequest.iterator({ destroyOnReturn: false });
+    nodeResponse.once("finish", () => nodeRequest.resume());
     try {
-      await universalResponseToNodeResponse(await handler({ ...request, signal }), nodeResponse);
+      await universalResponseToNodeResponse(await handler({ ...request, body, signal }), nodeResponse);
     } catch (error) {
       // Without a client nobody is left to be told.
       if (!nodeResponse.destroyed) throw error;

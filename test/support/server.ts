@@ -22,8 +22,10 @@ export interface TestServer {
 }
 
 /** Starts a server; its time is the real one, since tokens and clients have it too. */
-export async function startTestServer(options: Partial<ServerOptions & AuthOptions> = {}): Promise<TestServer> {
-  const database = openTestDatabase();
+export async function startTestServer(
+  options: Partial<ServerOptions & AuthOptions> & { databaseUrl?: string } = {},
+): Promise<TestServer> {
+  const database = openTestDatabase(options.databaseUrl);
   const issuer = await startTestIssuer();
   const instanceId = randomUUID();
   const now = () => instantOfMs(Date.now());
