@@ -6,7 +6,10 @@ const database = openTestDatabase();
 afterAll(() => database.close());
 
 test("a query that the cancellation of another one hits is asked again", async () => {
-  const answer = database.during(new AbortController().signal).execute(sql`select 42 as answer, pg_sleep(0.5)`).then((rows) => rows);
+  const answer = database
+    .during(new AbortController().signal)
+    .execute(sql`select 42 as answer, pg_sleep(0.5)`)
+    .then((rows) => rows);
 
   await cancelSleeper();
 

@@ -1,6 +1,6 @@
 import {
   Code,
-  type ConnectError,
+  ConnectError,
   type ConnectRouterOptions,
   type HandlerContext,
   type Interceptor,
@@ -45,13 +45,17 @@ const endCalls: Interceptor = (next) => async (request) => {
 
 /** The error that the caller gets; what it hides goes into the log. */
 function failure(error: unknown, { signal, values }: Pick<HandlerContext, "signal" | "values">): ConnectError {
-  // Whatever broke when the time was over or the client gone broke because of that.
-  const told = toConnectError(signal.aborted ? signal.reason : error);
+  const told = signal.aborted ? toEnd(signal.reason) : toConnectError(error);
   const record = values.get(requestRecord);
   record.code = codeToString(told.code);
   if (error instanceof SessionError) record.reason = error.message;
   if (told.code === Code.Internal || told.code === Code.Unavailable) record.err = told.cause;
   return told;
+}
+
+/** Why a call was over before it was answered; whatever else broke, broke because of that. */
+function toEnd(reason: unknown): ConnectError {
+  return reason instanceof ConnectError ? reason : new ConnectError("the client is gone", Code.Canceled);
 }
 
 /** What `result` gives, or the reason of the signal if that comes first: a database that hangs holds no client. */

@@ -1,9 +1,8 @@
 import { createClient } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect-node";
-import postgres from "postgres";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { SessionService } from "../../gen/zitadel/session/v2/session_service_pb.ts";
-import { createTestDatabase } from "../support/database.ts";
+import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { startTestServer, type TestServer } from "../support/server.ts";
 
 const protocols = [
@@ -11,41 +10,24 @@ const protocols = [
   ["Connect", (baseUrl: string) => createConnectTransport({ baseUrl, httpVersion: "1.1" })],
 ] as const;
 
-let databaseUrl: string;
+let database: TestDatabase;
 let server: TestServer;
-let other: postgres.Sql;
-let drop: () => Promise<void>;
-let unlock: () => Promise<void>;
+let lock: Awaited<ReturnType<TestDatabase["lockSessions"]>>;
 let headers: { authorization: string };
 
 beforeAll(async () => {
-  ({ url: databaseUrl, drop } = await createTestDatabase());
-  server = await startTestServer({ databaseUrl });
-  other = postgres(databaseUrl, { max: 2 });
+  database = await createTestDatabase();
+  server = await startTestServer({ databaseUrl: database.url });
   headers = { authorization: `Bearer ${await server.issuer.token()}` };
 });
 afterAll(async () => {
   await server.close();
-  await other.end();
-  await drop();
+  await database.drop();
 });
-
-// While the table is locked every query of the server hangs.
 beforeEach(async () => {
-  const locked = Promise.withResolvers<void>();
-  const release = Promise.withResolvers<void>();
-  const transaction = other.begin(async (sql) => {
-    await sql`lock table sessions in access exclusive mode`;
-    locked.resolve();
-    await release.promise;
-  });
-  await locked.promise;
-  unlock = async () => {
-    release.resolve();
-    await transaction;
-  };
+  lock = await database.lockSessions();
 });
-afterEach(() => unlock());
+afterEach(() => lock.release());
 
 describe.each(protocols)("a query over %s", (_name, createTransport) => {
   test("is cancelled in PostgreSQL when the deadline passes, and the client is told so", async () => {
@@ -69,11 +51,12 @@ describe.each(protocols)("a query over %s", (_name, createTransport) => {
 
     await expect(answer).rejects.toThrow(/canceled/);
     await waitForQueries(0);
+    await vi.waitFor(() => expect(server.log.at(-1)).toMatchObject({ level: 30, code: "canceled" }));
   });
 });
 
 test("a request without a deadline gets the server's", async () => {
-  const hasty = await startTestServer({ databaseUrl, deadlineMs: 300 });
+  const hasty = await startTestServer({ databaseUrl: database.url, deadlineMs: 300 });
   const authorization = `Bearer ${await hasty.issuer.token()}`;
 
   const response = await fetch(`${hasty.url}/v2/sessions/search`, { method: "POST", headers: { authorization } });
@@ -107,19 +90,11 @@ test("requests that wait for a connection are forgotten when their clients go aw
   // The table is still locked: had they been kept, they would hang in front of this one.
   const answer = client.listSessions({}, { headers });
   await waitForQueries(1);
-  await unlock();
+  await lock.release();
   expect((await answer).sessions).toEqual([]);
 });
 
 /** Waits until so many queries of the server's are running. */
 async function waitForQueries(count: number): Promise<void> {
-  await vi.waitFor(
-    async () => {
-      const running = await other`
-        select 1 from pg_stat_activity
-        where datname = current_database() and application_name = 'rollcall' and state = 'active'`;
-      expect(running.length).toBe(count);
-    },
-    { timeout: 10_000, interval: 20 },
-  );
+  await vi.waitFor(async () => expect(await database.countQueries()).toBe(count), { timeout: 10_000, interval: 20 });
 }

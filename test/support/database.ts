@@ -13,19 +13,55 @@ export function openTestDatabase(url = testDatabaseUrl()): Database {
   return openDatabase(url, { maxConnections: 4 });
 }
 
-/** Makes a database of its own on the same server, for a suite that locks tables or counts connections. */
-export async function createTestDatabase(): Promise<{ url: string; drop(): Promise<void> }> {
+/** A database of its own on the same server, for a suite that makes queries hang and watches them. */
+export interface TestDatabase {
+  url: string;
+  /** Makes every query on sessions hang until the lock is released. */
+  lockSessions(): Promise<{ release(): Promise<void> }>;
+  /** How many queries of Rollcall's run or hang right now. */
+  countQueries(): Promise<number>;
+  drop(): Promise<void>;
+}
+
+/** Makes a database with the tables of this version. */
+export async function createTestDatabase(): Promise<TestDatabase> {
   const name = `rollcall_test_${randomUUID().replaceAll("-", "")}`;
-  const admin = postgres(testDatabaseUrl(), { max: 1, onnotice: () => {} });
-  await admin`create database ${admin(name)}`;
   const url = new URL(testDatabaseUrl());
   url.pathname = name;
+  const admin = postgres(testDatabaseUrl(), { max: 1, onnotice: () => {} });
+  await admin`create database ${admin(name)}`;
   await migrateDatabase(url.href);
+  const client = postgres(url.href, { max: 2 });
   return {
     url: url.href,
+    lockSessions: () => lockSessions(client),
+    async countQueries() {
+      const [found] = await client`
+        select count(*)::int as running from pg_stat_activity
+        where datname = current_database() and application_name = 'rollcall' and state = 'active'`;
+      return found?.["running"];
+    },
     async drop() {
+      await client.end();
       await admin`drop database ${admin(name)} with (force)`;
       await admin.end();
+    },
+  };
+}
+
+async function lockSessions(client: postgres.Sql): Promise<{ release(): Promise<void> }> {
+  const locked = Promise.withResolvers<void>();
+  const released = Promise.withResolvers<void>();
+  const transaction = client.begin(async (sql) => {
+    await sql`lock table sessions in access exclusive mode`;
+    locked.resolve();
+    await released.promise;
+  });
+  await Promise.race([locked.promise, transaction]);
+  return {
+    async release() {
+      released.resolve();
+      await transaction;
     },
   };
 }

@@ -1,0 +1,127 @@
+import { randomUUID } from "node:crypto";
+import { once } from "node:events";
+import { rm } from "node:fs/promises";
+import http2 from "node:http2";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { createTestDatabase, type TestDatabase } from "./support/database.ts";
+import { audience, startTestIssuer, type TestIssuer } from "./support/issuer.ts";
+import { startCommand } from "./support/rollcall.ts";
+
+describe("rollcall --help", () => {
+  test("shows the commands", async () => {
+    const { code, stdout } = await startCommand(["--help"]).ended;
+
+    expect(code).toBe(0);
+    for (const command of ["serve", "migrate", "import"]) expect(stdout).toMatch(new RegExp(`^  ${command} `, "m"));
+  });
+});
+
+describe("rollcall serve", () => {
+  test("says what is missing if nothing tells whose callers to trust, and fails", async () => {
+    const { code, stdout, stderr } = await startCommand(["serve"]).ended;
+
+    expect([code, stdout]).toEqual([1, ""]);
+    expect(stderr).toMatch(/^rollcall: OIDC_ISSUER is not set/);
+    expect(stderr).toMatch(/^OIDC_AUDIENCE is not set/m);
+  });
+
+  test("refuses the demo's issuer", async () => {
+    const settings = { OIDC_ISSUER: "http://127.0.0.1:9/rollcall-demo-issuer", OIDC_AUDIENCE: audience };
+
+    const { code, stderr } = await startCommand(["serve"], settings).ended;
+
+    expect([code, stderr]).toEqual([1, expect.stringContaining("OIDC_ISSUER is the demo's issuer")]);
+  });
+
+  test("tells every setting that is wrong at once", async () => {
+    const { code, stderr } = await startCommand(["serve"], { PORT: "high", LOG_LEVEL: "loud" }).ended;
+
+    expect(code).toBe(1);
+    expect(stderr).toContain("PORT must be");
+    expect(stderr).toContain("LOG_LEVEL must be");
+  });
+
+  test("keeps its data in the embedded server from one start to the next", async () => {
+    const dataDir = join(tmpdir(), `rollcall-cli-${randomUUID()}`);
+    const line = JSON.stringify({ session: { id: "kept", creationDate: "2026-01-01T00:00:00Z" } });
+
+    const first = await startCommand(["import", "-"], { DATA_DIR: dataDir }, line).ended;
+    const second = await startCommand(["import", "-"], { DATA_DIR: dataDir }, line).ended;
+
+    expect(first.stdout).toMatch(/^imported 0 users, 1 sessions; unchanged 0; refused 0$/m);
+    expect(second.stdout).toMatch(/^imported 0 users, 0 sessions; unchanged 1; refused 0$/m);
+    await rm(dataDir, { recursive: true });
+  });
+});
+
+describe("SIGTERM", () => {
+  let issuer: TestIssuer;
+  let database: TestDatabase;
+  beforeAll(async () => {
+    issuer = await startTestIssuer();
+    database = await createTestDatabase();
+  });
+  afterAll(async () => {
+    await database.drop();
+    await issuer.stop();
+  });
+
+  test("lets requests in flight finish, tells HTTP/2 clients to go, and ends with 0", async () => {
+    const { url, rollcall } = await startServe();
+    const headers = { authorization: `Bearer ${await issuer.token()}` };
+    const session = http2.connect(url);
+    const goaway = once(session, "goaway");
+    const lock = await database.lockSessions();
+    const answers = [
+      fetch(`${url}/v2/sessions/search`, { method: "POST", headers }).then((response) => response.status),
+      requestOver(session, headers),
+    ];
+    await vi.waitFor(async () => expect(await database.countQueries()).toBe(2));
+
+    rollcall.child.kill("SIGTERM");
+    await goaway;
+    await lock.release();
+
+    expect(await Promise.all(answers)).toEqual([200, 200]);
+    expect((await rollcall.ended).code).toBe(0);
+    expect(await database.countQueries()).toBe(0);
+  });
+
+  test("ends after the time limit even if a request does not", async () => {
+    const { url, rollcall } = await startServe({ SHUTDOWN_TIMEOUT_MS: "200" });
+    const headers = { authorization: `Bearer ${await issuer.token()}` };
+    const lock = await database.lockSessions();
+    const answer = fetch(`${url}/v2/sessions/search`, { method: "POST", headers });
+    const failed = expect(answer).rejects.toThrow();
+    await vi.waitFor(async () => expect(await database.countQueries()).toBe(1));
+
+    rollcall.child.kill("SIGTERM");
+
+    await failed;
+    expect((await rollcall.ended).code).toBe(0);
+    await lock.release();
+  });
+
+  async function startServe(settings: Record<string, string> = {}) {
+    const rollcall = startCommand(["serve"], {
+      PORT: "0",
+      DATABASE_URL: database.url,
+      OIDC_ISSUER: issuer.url,
+      OIDC_AUDIENCE: audience,
+      ...settings,
+    });
+    const { url } = JSON.parse(await rollcall.line(/listening/));
+    return { rollcall, url };
+  }
+});
+
+function requestOver(session: http2.ClientHttp2Session, headers: Record<string, string>): Promise<number | undefined> {
+  const stream = session.request({ ":method": "POST", ":path": "/v2/sessions/search", ...headers });
+  stream.end();
+  return once(stream, "response").then(([response]) => {
+    stream.resume();
+    return response[":status"];
+  });
+}
