@@ -59,6 +59,7 @@ function refuse(request: PortRequest, response: PortResponse): void {
 }
 
 function fail(response: PortResponse): void {
+  if (response.writableEnded) return;
   if (response.headersSent) {
     response.destroy(new Error("the handler failed"));
     return;

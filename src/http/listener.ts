@@ -74,6 +74,8 @@ function logRequest(
     status: response.headersSent ? response.statusCode : undefined,
     durationMs: Math.round(durationMs * 1_000) / 1_000,
     ...record,
+    // The client left before its answer was there.
+    ...(response.writableEnded ? {} : { code: "canceled" }),
   };
   if (record.err === undefined) log.info(fields, "request");
   else log.error(fields, "request");

@@ -56,14 +56,14 @@ export async function openPort(options: PortOptions): Promise<Port> {
   let closed: Promise<void> | undefined;
 
   function serve(socket: net.Socket, protocol: Protocol): void {
-    ignoreErrors(socket);
     if (closed || socket.destroyed) socket.destroy();
     else if (protocol === "http2") http2.accept(socket);
     else http1.accept(socket);
   }
 
   http1.server.on("connection", (socket) => {
-    ignoreErrors(socket);
+    // Why a client went away is of no interest; unheard, it would end the process while nobody reads the socket yet.
+    socket.on("error", () => undefined);
     sockets.add(socket);
     socket.once("close", () => sockets.delete(socket));
     arrivals.accept(socket);
@@ -82,11 +82,6 @@ export async function openPort(options: PortOptions): Promise<Port> {
     url: urlOf(http1.server, options),
     close: (graceMs) => (closed ??= close(graceMs)),
   };
-}
-
-// Whoever uses a socket sees its end; why the client went away is of no interest, and unheard it would end the process.
-function ignoreErrors(socket: net.Socket): void {
-  socket.on("error", () => undefined);
 }
 
 async function listen(server: http.Server, { host, port, onError }: PortOptions): Promise<void> {

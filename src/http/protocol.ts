@@ -54,7 +54,7 @@ export function recogniseByAlpn(options: TlsOptions, timeoutMs: number, onProtoc
     handshakeTimeout: timeoutMs,
   });
   server.on("secureConnection", (socket) => onProtocol(socket, socket.alpnProtocol === "h2" ? "http2" : "http1"));
-  // A tls.Server destroys the socket of a failed handshake only if the handshake timed out or broke off by itself.
+  // A tls.Server only reports a handshake that failed or took too long: its socket stays open.
   server.on("tlsClientError", (_error, socket) => void socket.destroy());
   return { accept: (socket) => void server.emit("connection", socket), close: () => undefined };
 }

@@ -18,8 +18,8 @@ export interface PortTimeouts {
  * The timeouts that a port has unless told otherwise.
  *
  * Requests are small (a query or a session), so whoever needs longer than this is broken or an attacker.
- * `idleMs` is the exception: it must outlast the idle timeout of a load balancer in front (60 s at AWS, nginx
- * and Envoy's is set to fit), which otherwise sends a request down a connection that is just being closed.
+ * `idleMs` is the exception: it must outlast the idle timeout of a load balancer in front (AWS: 60 s), which
+ * otherwise sends a request down a connection that is just being closed.
  *
  * @see https://nginx.org/en/docs/http/ngx_http_core_module.html: keepalive_timeout 75s, lingering_timeout 5s
  */

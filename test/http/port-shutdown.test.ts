@@ -81,16 +81,14 @@ describe.each([
     const port = await givenPort({ tls, handler });
     const socket = await dial(port.url);
     socket.write(aRequest + aRequest);
-    const responses = [await nextResponse(), await nextResponse()];
+    const [first, second] = [await nextResponse(), await nextResponse()];
 
     const closed = port.close(long);
-    for (const response of responses) response.end("done");
+    first.end("first");
+    expect(await readUntil(socket, "first")).not.toContain("Connection: close");
+    second.end("second");
 
-    expect((await readToEnd(socket)).toString().match(/done|Connection: close/g)).toEqual([
-      "done",
-      "Connection: close",
-      "done",
-    ]);
+    expect((await readToEnd(socket)).toString()).toMatch(/\r\nConnection: close\r\n(.|\s)*second/);
     await closed;
   });
 
@@ -156,6 +154,21 @@ describe("closing a port", () => {
     await closed;
   });
 
+  test("gives an open stream its time, however soon others end and little time is left to hang up", async () => {
+    const { handler, nextResponse } = givenPatientHandler();
+    const port = await givenPort({ handler, timeouts: { lingerMs: 20 } });
+    const session = givenSession(port.url);
+    const answers = [request(session), request(session)];
+    const [short, long] = [await nextResponse(), await nextResponse()];
+
+    const closed = port.close(60_000);
+    short.end("short");
+    setTimeout(() => long.end("long"), 200);
+
+    expect(await Promise.all(answers)).toMatchObject([{ body: "short" }, { body: "long" }]);
+    await closed;
+  });
+
   test("drops a client that does not hang up after GOAWAY", async () => {
     const port = await givenPort({ timeouts: { lingerMs: 50 } });
     const socket = await dial(port.url);
@@ -180,6 +193,20 @@ describe("closing a port", () => {
 
     response.end();
     await closed;
+  });
+
+  test("leaves no timer", async () => {
+    const timers = () => process.getActiveResourcesInfo().filter((resource) => resource === "Timeout").length;
+    const before = timers();
+    const port = await givenPort();
+    const connections = [await dial(port.url), await dial(port.url)];
+    connections[0]?.write(aRequest);
+    await Promise.all([get(port.url), request(givenSession(port.url))]);
+
+    await port.close(long);
+    for (const socket of connections) socket.destroy();
+
+    await expect.poll(timers).toBeLessThanOrEqual(before);
   });
 
   test("again is the same closing", async () => {

@@ -63,11 +63,10 @@ describe.each([
   ["TLS", testTls],
 ])("HTTP/1 over %s", (_name, tls) => {
   test.each([
-    ["headers", "POST / HTTP/1.1\r\nHost: localhost\r\n"],
-    ["body", "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nhalf"],
-  ])("a request that does not finish its %s gets a 408 and is dropped", async (_part, text) => {
-    const handler = () => undefined;
-    const port = await givenPort({ tls, handler, timeouts: { headersMs: 50, requestMs: 100 } });
+    ["headers", "POST / HTTP/1.1\r\nHost: localhost\r\n", { headersMs: 50 }],
+    ["body", "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nhalf", { requestMs: 50 }],
+  ])("a request that does not finish its %s gets a 408 and is dropped", async (_part, text, timeouts) => {
+    const port = await givenPort({ tls, handler: () => undefined, timeouts });
     const socket = await dial(port.url);
     socket.write(text);
 
@@ -139,8 +138,8 @@ describe("HTTP/2", () => {
     expect(await request(session)).toMatchObject({ status: 200 });
   });
 
-  test("a stream that is answered before it has finished its body is reset as well", async () => {
-    const port = await givenPort({ timeouts: { requestMs: 50 } });
+  test("a stream that is answered before it has finished its body is reset", async () => {
+    const port = await givenPort();
     const socket = await dial(port.url);
     socket.write(Buffer.concat([hello, frame("headers", endHeaders, 1, headerBlock("POST"))]));
 
@@ -166,7 +165,7 @@ describe("HTTP/2", () => {
 });
 
 describe("a response", () => {
-  const timeouts = { headersMs: 20, requestMs: 20, idleMs: 20, stalledMs: 20 };
+  const timeouts = { headersMs: 20, requestMs: 20, idleMs: 20, stalledMs: 20, lingerMs: 20 };
   const late = (response: PortResponse) => setTimeout(() => response.end("late"), 10 * timeouts.idleMs);
 
   test("may take longer than any timeout, if it is the handler who lets wait", async () => {
@@ -176,14 +175,28 @@ describe("a response", () => {
     expect(await request(givenSession(port.url))).toMatchObject({ body: "late" });
   });
 
+  test("keeps its HTTP/2 session from being idle", async () => {
+    const port = await givenPort({ handler: (_request, response) => void late(response), timeouts });
+    const session = givenSession(port.url);
+    const goAway = once(session, "goaway").then(() => "GOAWAY");
+
+    expect(await Promise.race([request(session), goAway])).toMatchObject({ body: "late" });
+    expect(await goAway).toBe("GOAWAY");
+  });
+
   test("may wait for one before it on its connection", async () => {
-    const handler = (request: PortRequest, response: PortResponse) =>
-      void (request.url === "/late" ? late(response) : response.end("next"));
+    const closed: (string | undefined)[] = [];
+    const handler = (request: PortRequest, response: PortResponse) => {
+      response.once("close", () => closed.push(request.url));
+      if (request.url === "/late") late(response);
+      else response.end("next");
+    };
     const port = await givenPort({ handler, timeouts: { ...timeouts, idleMs: 60_000 } });
     const socket = await dial(port.url);
     socket.write(["/late", "/next"].map((path) => `GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`).join(""));
 
     expect(await readUntil(socket, "next")).toContain("late");
+    expect(closed).toEqual(["/late", "/next"]);
   });
 
   test("of which an HTTP/1 client takes nothing is dropped", async () => {

@@ -136,6 +136,19 @@ describe("errors", () => {
     expect(port.errors).toEqual([failure, failure]);
   });
 
+  test("a handler that throws after its response leaves it whole", async () => {
+    const port = await givenPort({
+      handler: (_request, response) => {
+        response.end("whole");
+        throw failure;
+      },
+    });
+
+    expect(await get(port.url)).toMatchObject({ status: 200, body: "whole" });
+    expect(await request(givenSession(port.url))).toMatchObject({ status: 200, body: "whole" });
+    expect(port.errors).toEqual([failure, failure]);
+  });
+
   test("a write after the end is reported", async () => {
     const port = await givenPort({
       handler: (_request, response) => {
@@ -149,17 +162,25 @@ describe("errors", () => {
   });
 
   test.each([
-    ["HTTP/1", Buffer.from(aRequest)],
-    ["HTTP/2", preface],
-  ])("%s: a connection that is reset goes unnoticed", async (_name, bytes) => {
-    const port = await givenPort({ handler: () => undefined });
-    const socket = await dial(port.url);
-    await new Promise((resolve) => socket.write(bytes, resolve));
+    ["before it has sent anything", ""],
+    ["within HTTP/2's preface", preface.subarray(0, 10)],
+    ["within an HTTP/1 request", aRequest.slice(0, 10)],
+    ["while an HTTP/1 request is served", aRequest],
+    ["in HTTP/2", preface],
+  ])("a connection that is reset %s goes unnoticed", async (_name, bytes) => {
+    for (const tls of [undefined, testTls]) {
+      const port = await givenPort({
+        tls,
+        handler: (request, response) => void (request.url === "/" || response.end()),
+      });
+      const socket = await dial(port.url.replace("https", "http"));
+      await new Promise((resolve) => socket.write(bytes, resolve));
 
-    socket.resetAndDestroy();
+      socket.resetAndDestroy();
 
-    await port.close(60_000);
-    expect(port.errors).toEqual([]);
+      expect(await get(`${port.url}/next`)).toMatchObject({ status: 200 });
+      expect(port.errors).toEqual([]);
+    }
   });
 
   test("a connection that cannot be accepted is reported", async () => {
