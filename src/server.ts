@@ -8,6 +8,7 @@ import { SessionService as SessionServiceBeta } from "../gen/zitadel/session/v2b
 import type { Authenticate } from "./auth.ts";
 import type { Directory } from "./directory.ts";
 import { withCors } from "./http/cors.ts";
+import { withGrpcMessage } from "./http/grpc-message.ts";
 import { isGrpcWebText, withGrpcWebText } from "./http/grpc-web-text.ts";
 import { createListener } from "./http/listener.ts";
 import { openPort, type Port, type PortOptions } from "./http/port.ts";
@@ -57,7 +58,7 @@ function createRouter({ directory, authenticate }: ServerOptions): UniversalHand
   router.service(SessionServiceBeta, sessionService);
   router.service(AuthService, createAuthService(directory));
 
-  const rpcs = new Map<string, UniversalHandlerFn>(router.handlers.map((handler) => [handler.requestPath, handler]));
+  const rpcs = new Map(router.handlers.map((handler) => [handler.requestPath, withGrpcMessage(handler)]));
   const rest = createRestRouter(router.handlers, maxMessageBytes);
   return (request) => {
     const path = new URL(request.url).pathname;

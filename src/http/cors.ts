@@ -2,7 +2,7 @@ import { cors } from "@connectrpc/connect";
 import type { UniversalHandlerFn } from "@connectrpc/connect/protocol";
 
 const methods = ["GET", "POST", "PATCH", "DELETE"].join(", ");
-const requestHeaders = [...cors.allowedHeaders, "Authorization", "Accept-Language"].join(", ");
+const requestHeaders = [...cors.allowedHeaders, "Authorization", "Accept-Language", "X-Zitadel-Orgid"].join(", ");
 const responseHeaders = cors.exposedHeaders.join(", ");
 // Browsers cap it: Firefox at a day, Chromium at two hours.
 const maxAgeSeconds = 7_200;
