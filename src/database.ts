@@ -5,7 +5,7 @@ import { migrate } from "drizzle-orm/postgres-js/migrator";
 import postgres, { type Sql } from "postgres";
 import { createCancellable } from "./cancel.ts";
 import type { Config } from "./config.ts";
-import { startEmbedded } from "./embedded.ts";
+import { startEmbedded } from "./embedded/server.ts";
 import type { Db } from "./sessions/store.ts";
 
 /** An open PostgreSQL database. */

@@ -7,7 +7,7 @@ import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import postgres, { type Sql } from "postgres";
 import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
-import { type EmbeddedServer, startEmbedded } from "../src/embedded.ts";
+import { type EmbeddedServer, startEmbedded } from "../src/embedded/server.ts";
 
 const childScript = fileURLToPath(new URL("support/embedded-child.ts", import.meta.url));
 const settings = { fsync: "off" };

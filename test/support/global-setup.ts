@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestProject } from "vitest/node";
 import { migrateDatabase } from "../../src/database.ts";
-import { startEmbedded } from "../../src/embedded.ts";
+import { startEmbedded } from "../../src/embedded/server.ts";
 
 declare module "vitest" {
   export interface ProvidedContext {
