@@ -91,10 +91,9 @@ function readUrl(...protocols: string[]): (text: string) => string {
 
 function readOrigins(text: string): string[] {
   const origins = text.split(/[\s,]+/).filter((origin) => origin !== "");
-  const wrong = origins.find(
-    (origin) => origin !== "*" && (!URL.canParse(origin) || new URL(origin).origin !== origin),
-  );
-  if (wrong !== undefined) throw new Error(`must hold origins like https://example.com, or *; not ${wrong}`);
+  if (!origins.every((origin) => origin === "*" || (URL.canParse(origin) && new URL(origin).origin === origin))) {
+    throw new Error("must hold origins like https://example.com, or *, none with a path");
+  }
   return origins;
 }
 

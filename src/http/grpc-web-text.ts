@@ -35,13 +35,15 @@ async function* decode(body: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Arra
     const text = rest + Buffer.from(chunk).toString("latin1");
     const whole = text.length - (text.length % 4);
     rest = text.slice(whole);
-    for (const piece of text.slice(0, whole).match(/[^=]+={0,2}/g) ?? []) yield decodePiece(piece);
+    for (const piece of text.slice(0, whole).match(/[^=]*=*/g) ?? []) yield decodePiece(piece);
   }
   if (rest !== "") throw new ConnectError("body is not base64", Code.InvalidArgument);
 }
 
 function decodePiece(piece: string): Uint8Array {
-  if (!/^[A-Za-z0-9+/]+={0,2}$/.test(piece)) throw new ConnectError("body is not base64", Code.InvalidArgument);
+  if (piece.length % 4 !== 0 || !/^[A-Za-z0-9+/]*={0,2}$/.test(piece)) {
+    throw new ConnectError("body is not base64", Code.InvalidArgument);
+  }
   return Buffer.from(piece, "base64");
 }
 

@@ -3,6 +3,7 @@ import type { UniversalHandlerFn } from "@connectrpc/connect/protocol";
 import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from "@connectrpc/connect-node";
 import type { Logger } from "pino";
 import type { PortRequest, PortResponse, RequestHandler } from "./port.ts";
+import { dropLongTimeouts } from "./timeout-headers.ts";
 
 /** What the handlers of a request tell the log of it. */
 export interface RequestRecord {
@@ -46,6 +47,7 @@ export function createListener({ handler, log, deadlineMs }: ListenerOptions): R
     });
     const contextValues = createContextValues().set(requestRecord, record);
     const request = universalRequestFromNodeRequest(nodeRequest, nodeResponse, undefined, contextValues);
+    dropLongTimeouts(request.header, deadlineMs);
     const signal = AbortSignal.any([request.signal, deadline.signal]);
     // Who stops reading in the middle refuses the request, but must still be able to answer it: the default would end
     // the connection. What comes after the answer is read and dropped, until the port's timeout for requests.

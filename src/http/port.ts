@@ -56,7 +56,7 @@ export async function openPort(options: PortOptions): Promise<Port> {
   let closed: Promise<void> | undefined;
 
   function serve(socket: net.Socket, protocol: Protocol): void {
-    if (closed || socket.destroyed) socket.destroy();
+    if (closed) socket.destroy();
     else if (protocol === "http2") http2.accept(socket);
     else http1.accept(socket);
   }

@@ -67,9 +67,12 @@ function toCondition(
       return filter.isCreated(toComparison(method, path), toInstant(creationDate, path));
     }
     case "creatorQuery":
-      return filter.hasCreator(readId(query.value.id ?? caller.userId, "creator_unknown", path));
-    case "userAgentQuery":
-      return filter.hasAgent(readId(query.value.fingerprintId ?? caller.agentId, "agent_unknown", path));
+      return filter.hasCreator(readId(query.value.id, "creator_unknown", path) ?? caller.userId);
+    case "userAgentQuery": {
+      const agentId = readId(query.value.fingerprintId, "agent_unknown", path) ?? caller.agentId;
+      if (agentId === undefined) throw new SessionError("agent_unknown", `${path}: the token names no user agent`);
+      return filter.hasAgent(agentId);
+    }
     case "expirationDateQuery": {
       const { method, expirationDate } = query.value;
       return filter.expires(toComparison(method, path), toInstant(expirationDate, path));
@@ -80,10 +83,10 @@ function toCondition(
   }
 }
 
-function readId(id: string | undefined, missing: "creator_unknown" | "agent_unknown", path: string): string {
-  if (id === undefined || id === "") throw new SessionError(missing, `${path}: id must not be empty`);
+function readId(id: string | undefined, empty: "creator_unknown" | "agent_unknown", path: string): string | undefined {
+  if (id === "") throw new SessionError(empty, `${path}: id must not be empty`);
   // Counted in characters, as upstream counts, not in UTF-16 units.
-  if (id.length > maxIdLength && [...id].length > maxIdLength) {
+  if (id !== undefined && [...id].length > maxIdLength) {
     throw new SessionError("invalid_request", `${path}: id must be at most ${maxIdLength} characters`);
   }
   return id;

@@ -80,7 +80,7 @@ function toConnectHeader(header: Headers): Headers {
   const authorization = header.get("authorization");
   if (authorization !== null) connectHeader.set("authorization", authorization);
   const { timeoutMs } = parseTimeout(header.get("grpc-timeout"), Number.POSITIVE_INFINITY);
-  if (timeoutMs !== undefined) connectHeader.set("connect-timeout-ms", String(timeoutMs));
+  if (timeoutMs !== undefined) connectHeader.set("connect-timeout-ms", String(Math.floor(timeoutMs)));
   return connectHeader;
 }
 

@@ -195,16 +195,19 @@ describe("closing a port", () => {
     await closed;
   });
 
-  test("leaves no timer", async () => {
+  test("leaves no timer, whether connections have ended or were destroyed", async () => {
     const timers = () => process.getActiveResourcesInfo().filter((resource) => resource === "Timeout").length;
     const before = timers();
-    const port = await givenPort();
+    const port = await givenPort({ handler: (request, response) => void (request.url === "/never" || response.end()) });
     const connections = [await dial(port.url), await dial(port.url)];
     connections[0]?.write(aRequest);
-    await Promise.all([get(port.url), request(givenSession(port.url))]);
+    const session = givenSession(port.url);
+    const lost = request(session, { ":path": "/never", ":method": "POST" }).catch(() => "lost");
+    await Promise.all([get(port.url), request(session)]);
 
-    await port.close(long);
+    await port.close(50);
     for (const socket of connections) socket.destroy();
+    expect(await lost).toBe("lost");
 
     await expect.poll(timers).toBeLessThanOrEqual(before);
   });

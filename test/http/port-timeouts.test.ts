@@ -165,7 +165,7 @@ describe("HTTP/2", () => {
 });
 
 describe("a response", () => {
-  const timeouts = { headersMs: 20, requestMs: 20, idleMs: 20, stalledMs: 20, lingerMs: 20 };
+  const timeouts = { headersMs: 40, requestMs: 40, idleMs: 40, stalledMs: 40, lingerMs: 40 };
   const late = (response: PortResponse) => setTimeout(() => response.end("late"), 10 * timeouts.idleMs);
 
   test("may take longer than any timeout, if it is the handler who lets wait", async () => {
