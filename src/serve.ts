@@ -11,8 +11,11 @@ import { createIssuer } from "./issuer.ts";
 import { createServer } from "./server.ts";
 import { instantOfMs } from "./sessions/instant.ts";
 
+// Far longer than a signal takes to arrive twice, and shorter than a person's patience.
+const echoMs = 1_000;
+
 /**
- * Runs Rollcall until SIGTERM or SIGINT, then lets requests in flight finish and closes everything, the last first.
+ * Runs Rollcall until SIGTERM, SIGINT or SIGHUP, then lets requests in flight finish and closes everything, the last first.
  *
  * Throws ConfigError if nothing says whose callers to trust, or if it is the demo's issuer, whose key is no secret.
  */
@@ -33,14 +36,21 @@ export async function serve(config: Config, log: Logger): Promise<void> {
   await database.close();
 }
 
-/** Resolves with the name of the first signal that asks the process to end; the second one ends it at once. */
+/**
+ * Resolves with the name of the first signal that asks the process to end; from a second later on, the next one ends
+ * it at once.
+ *
+ * Not from the first on: npm passes on the Ctrl-C that the terminal has sent to both of us. SIGHUP comes when the
+ * terminal is closed.
+ */
 export async function stopSignal(): Promise<NodeJS.Signals> {
-  const unused = new AbortController();
-  const signals = (["SIGTERM", "SIGINT"] as const).map((signal) =>
-    once(process, signal, { signal: unused.signal }).then(() => signal),
-  );
-  const first = await Promise.race(signals);
-  unused.abort();
+  const signals = ["SIGTERM", "SIGINT", "SIGHUP"] as const;
+  const ignore = () => {};
+  for (const signal of signals) process.on(signal, ignore);
+  const first = await Promise.race(signals.map((signal) => once(process, signal).then(() => signal)));
+  setTimeout(() => {
+    for (const signal of signals) process.removeAllListeners(signal);
+  }, echoMs).unref();
   return first;
 }
 
@@ -70,7 +80,7 @@ function requireCallers({ oidcIssuer, oidcAudience }: Config): void {
   const problems: string[] = [];
   if (oidcIssuer === undefined)
     problems.push("OIDC_ISSUER is not set: the URL of the issuer whose tokens are accepted");
-  else if (isDemoIssuer(oidcIssuer)) problems.push("OIDC_ISSUER is the demo's issuer, which gives tokens to anyone");
+  else if (isDemoIssuer(oidcIssuer)) problems.push("OIDC_ISSUER is the demo's issuer, whose tokens anyone can have");
   if (oidcAudience === undefined) problems.push("OIDC_AUDIENCE is not set: the audience that tokens must carry");
   if (problems.length > 0) throw new ConfigError(problems.join("\n"));
 }

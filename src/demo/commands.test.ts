@@ -1,0 +1,21 @@
+import { describe, expect, test } from "vitest";
+import { toScript } from "./commands.ts";
+
+const lines = toScript("http://127.0.0.1:8080", { ADMIN: "a.b.c", MANAGER: "d.e.f", USER_TOKEN: "g.h.i" }).split("\n");
+
+describe("toScript", () => {
+  test("no line is wider than 100 columns, but for the tokens", () => {
+    expect(lines.filter((line) => line.length > 100)).toEqual([]);
+  });
+
+  test("comments hold nothing that zsh would act on, since its prompt takes them for commands", () => {
+    const comments = lines.filter((line) => line.startsWith("#"));
+
+    expect(comments.length).toBe(5);
+    for (const comment of comments) expect(comment).toMatch(/^# [\w ,.:-]+$/);
+  });
+
+  test("each token is a shell variable, none of which the shell has itself", () => {
+    expect(lines.filter((line) => /^\w+=/.test(line))).toEqual(["ADMIN=a.b.c", "MANAGER=d.e.f", "USER_TOKEN=g.h.i"]);
+  });
+});

@@ -1,0 +1,195 @@
+import { isIPv4, isIPv6, SocketAddress } from "node:net";
+import { fromJson, type JsonObject, type JsonValue } from "@bufbuild/protobuf";
+import { type Timestamp, TimestampSchema } from "@bufbuild/protobuf/wkt";
+import {
+  type Factors,
+  SessionSchema,
+  type UserAgent,
+  type UserFactor,
+} from "../../gen/zitadel/session/v2/session_pb.ts";
+import type { ImportedSession, ImportRecord } from "../sessions/bulk.ts";
+import { type Instant, instantOf } from "../sessions/instant.ts";
+import type { User } from "../sessions/schema.ts";
+import { assertDate, assertMessage, assertStorable, isObject, refused } from "./json-rules.ts";
+
+const defaultInstanceId = "default";
+const maxIdLength = 200;
+// Looked for in the whole line, which is fast, so that only the few that may be wrong are looked at closely.
+const maybeUnstorable = /\\u(?:0000|d[89a-f])/i;
+const maybeNoDate = /-(?:02-(?:29|3\d)|(?:04|06|09|11)-31)T|T24:/;
+
+/**
+ * Reads a line of an import, for one record or, if it is a session with a user, two: `{"user": {…}}`, or `{"session": {…}}` in the JSON form of zitadel.session.v2.Session
+ * and, beyond that, `creatorId`, `endedAt` and `endReason`; beside either may be the `instanceId`, "default" if not.
+ *
+ * As everywhere in protobuf's JSON, a field may be spelled in snake_case, and null is the same as leaving it out.
+ * Dates are cut to microseconds, an IP address gets its canonical form, an empty `factors` or `userAgent` is none.
+ *
+ * Throws SessionError `invalid_request`, saying which field breaks which rule.
+ */
+export function readRecords(line: string): ImportRecord[] {
+  const json = parse(line);
+  const { instanceId: id, user, session, ...rest } = json;
+  if (maybeUnstorable.test(line)) assertStorable(Object.assign({ instanceId: id }, user, session), "");
+  assertNoMore(rest);
+  const instanceId = id === undefined || id === null ? defaultInstanceId : readId(id, "instanceId");
+  if (isObject(user) && session === undefined) return [{ kind: "user", user: readUser(instanceId, user) }];
+  if (isObject(session) && user === undefined) {
+    return readSession(instanceId, session, { mayHoldNoDate: maybeNoDate.test(line) });
+  }
+  throw refused('the line must hold one object, "user" or "session"');
+}
+
+function parse(line: string): JsonObject {
+  let json: JsonValue;
+  try {
+    json = JSON.parse(line);
+  } catch (cause) {
+    throw refused(`the line is not JSON: ${cause instanceof Error ? cause.message : cause}`);
+  }
+  if (!isObject(json)) throw refused("the line must be a JSON object");
+  return json;
+}
+
+function readUser(instanceId: string, json: JsonObject): User {
+  const { id, organizationId, userName, loginName, displayName, avatarUrl, ...rest } = json;
+  assertNoMore(rest);
+  return {
+    instanceId,
+    id: readId(id, "id"),
+    organizationId: readId(organizationId, "organizationId"),
+    userName: readText(userName, "userName") ?? "",
+    loginName: readText(loginName, "loginName") ?? "",
+    displayName: readText(displayName, "displayName") ?? "",
+    avatarUrl: readText(avatarUrl, "avatarUrl") ?? "",
+  };
+}
+
+function readSession(
+  instanceId: string,
+  json: JsonObject,
+  { mayHoldNoDate }: { mayHoldNoDate: boolean },
+): ImportRecord[] {
+  const { creatorId, endedAt, endReason, ...rest } = json;
+  if (rest["sequence"] !== undefined) throw refused("sequence is given by Rollcall, it cannot be imported");
+  if (mayHoldNoDate) assertMessage(SessionSchema, rest, "");
+  const message = readMessage(rest);
+  const { factors, userAgent, metadata } = message;
+  const session: ImportedSession = {
+    instanceId,
+    id: readId(message.id, "id"),
+    createdAt: toInstant(message.creationDate, "creationDate"),
+    changedAt: toInstant(message.changeDate ?? message.creationDate, "changeDate"),
+    creatorId: creatorId === undefined || creatorId === null ? null : readId(creatorId, "creatorId"),
+    ...toFactors(factors),
+    metadata: Object.fromEntries(Object.entries(metadata).map(([key, value]) => [key, toBase64(value)])),
+    ...toUserAgent(userAgent),
+    expiresAt: message.expirationDate ? toInstant(message.expirationDate, "expirationDate") : null,
+    endedAt: endedAt === undefined || endedAt === null ? null : readDate(endedAt, "endedAt"),
+    endReason: readText(endReason, "endReason") ?? null,
+  };
+  assertOrder(session);
+  const record = { kind: "session", session } as const;
+  return factors?.user ? [record, { kind: "named_user", user: toUser(instanceId, factors.user) }] : [record];
+}
+
+function readMessage(json: JsonObject) {
+  try {
+    return fromJson(SessionSchema, json, { ignoreUnknownFields: false });
+  } catch {
+    // What protobuf says names its own types, and not where in the line: find it again, for people.
+    assertMessage(SessionSchema, json, "");
+    throw refused("session is not valid");
+  }
+}
+
+function toFactors(factors: Factors | undefined) {
+  const checkedAt = (name: Exclude<keyof Factors, "$typeName" | "$unknown" | "user">): Instant | null => {
+    const factor = factors?.[name];
+    if (!factor) return null;
+    if (!factors.user) throw refused(`factors.${name} needs a user`);
+    return toInstant(factor.verifiedAt, `factors.${name}.verifiedAt`);
+  };
+  const user = factors?.user;
+  return {
+    userId: user ? readId(user.id, "factors.user.id") : null,
+    organizationId: user ? readId(user.organizationId, "factors.user.organizationId") : null,
+    userCheckedAt: user ? toInstant(user.verifiedAt, "factors.user.verifiedAt") : null,
+    passwordCheckedAt: checkedAt("password"),
+    webAuthNCheckedAt: checkedAt("webAuthN"),
+    webAuthNUserVerified: factors?.webAuthN?.userVerified ?? null,
+    intentCheckedAt: checkedAt("intent"),
+    totpCheckedAt: checkedAt("totp"),
+    otpSmsCheckedAt: checkedAt("otpSms"),
+    otpEmailCheckedAt: checkedAt("otpEmail"),
+    recoveryCodeCheckedAt: checkedAt("recoveryCode"),
+  };
+}
+
+function toUserAgent(agent: UserAgent | undefined) {
+  const { fingerprintId, ip, description } = agent ?? {};
+  const headers = Object.entries(agent?.header ?? {});
+  if (fingerprintId) readId(fingerprintId, "userAgent.fingerprintId");
+  return {
+    agentFingerprintId: fingerprintId ?? null,
+    agentIp: ip === undefined ? null : toIp(ip),
+    agentDescription: description ?? null,
+    agentHeader: headers.length === 0 ? null : Object.fromEntries(headers.map(([name, { values }]) => [name, values])),
+  };
+}
+
+// The text form that Zitadel stores: shortest, in small letters, and version 4 if it is one inside of version 6.
+function toIp(ip: string): string {
+  if (ip === "" || isIPv4(ip)) return ip;
+  if (!isIPv6(ip) || ip.includes("%")) throw refused("userAgent.ip must be an IPv4 or IPv6 address");
+  const { address } = new SocketAddress({ address: ip, family: "ipv6" });
+  const embedded = address.replace(/^::ffff:/, "");
+  return isIPv4(embedded) ? embedded : address;
+}
+
+// Whom sessions name is called by the name they sign in with, until a line for the user says more.
+function toUser(instanceId: string, { id, organizationId, loginName, displayName }: UserFactor): User {
+  return { instanceId, id, organizationId, userName: loginName, loginName, displayName, avatarUrl: "" };
+}
+
+function assertOrder({ createdAt, changedAt, endedAt, endReason }: ImportedSession): void {
+  if (changedAt < createdAt) throw refused("changeDate must not be before creationDate");
+  if (endedAt !== null && endedAt < createdAt) throw refused("endedAt must not be before creationDate");
+  if (endedAt === null && endReason !== null) throw refused("endReason needs endedAt");
+}
+
+function readId(value: JsonValue | undefined, field: string): string {
+  const id = readText(value, field);
+  if (id === undefined) throw refused(`${field} is missing`);
+  if (id === "") throw refused(`${field} must not be empty`);
+  if (id.length > maxIdLength && [...id].length > maxIdLength) {
+    throw refused(`${field} must be at most ${maxIdLength} characters long`);
+  }
+  if (/\p{Cc}/u.test(id)) throw refused(`${field} must not hold control characters`);
+  return id;
+}
+
+function readText(value: JsonValue | undefined, field: string): string | undefined {
+  if (value === undefined || value === null) return undefined;
+  if (typeof value !== "string") throw refused(`${field} must be a text`);
+  return value;
+}
+
+function readDate(value: JsonValue, field: string): Instant {
+  assertDate(value, field);
+  return toInstant(fromJson(TimestampSchema, value), field);
+}
+
+function toInstant(timestamp: Timestamp | undefined, field: string): Instant {
+  if (!timestamp) throw refused(`${field} is missing`);
+  return instantOf(timestamp.seconds, timestamp.nanos);
+}
+
+function toBase64(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64");
+}
+
+function assertNoMore(rest: JsonObject): void {
+  const [key] = Object.keys(rest);
+  if (key !== undefined) throw refused(`${key} is not a known key`);
+}
