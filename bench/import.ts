@@ -5,7 +5,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { migrateDatabase, openDatabase } from "../src/database.ts";
-import { startEmbedded } from "../src/embedded.ts";
+import { startEmbedded } from "../src/embedded/server.ts";
 import { runImport } from "../src/import.ts";
 
 /*
