@@ -13,5 +13,5 @@ before=$(mktemp -d)
 trap 'rm -rf "$before"' EXIT
 git archive "$base" proto buf.yaml | tar -x -C "$before"
 ln -s "$PWD/node_modules" "$before/node_modules"
-buf build "$before" --path "$before/proto" --output "$before/main.binpb"
-buf breaking --path proto --against "$before/main.binpb"
+buf build "$before/proto" --output "$before/main.binpb"
+buf breaking proto --against "$before/main.binpb"
