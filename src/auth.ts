@@ -5,16 +5,31 @@ import { SessionError } from "./errors.ts";
 import type { Issuer } from "./issuer.ts";
 import { type Caller, type Grant, type Permission, sessionsOf } from "./sessions/access.ts";
 import type { Instant } from "./sessions/instant.ts";
-import { findAgentId } from "./sessions/store.ts";
+import { findStanding } from "./sessions/store.ts";
 
-/** What authentication needs: whose tokens count, for whom they must be made, and whose sessions they open. */
-export interface AuthOptions {
-  instanceId: string;
+/** Whose tokens count, and for whom they must be made. */
+export interface BearerOptions {
   issuer: Issuer;
   audience: string;
-  database: Database;
   now: () => Instant;
 }
+
+/** What a bearer JWT says, once it is known to be good. */
+export interface BearerClaims {
+  userId: string;
+  agentId: string | undefined;
+  /** The session that it was issued in. */
+  sessionId: string | undefined;
+  grants: readonly Grant[];
+}
+
+/**
+ * Reads a JWT access token of the issuer.
+ *
+ * Throws SessionError `token_invalid` if it is not good, whatever is wrong with it, and `issuer_unavailable` if the
+ * issuer's keys are needed and cannot be had.
+ */
+export type VerifyBearer = (token: string) => Promise<BearerClaims>;
 
 /** Finds out who asks, from the headers of a request; `signal` ends the search. */
 export type Authenticate = (headers: Headers, signal: AbortSignal) => Promise<Caller>;
@@ -48,27 +63,37 @@ export function callerOf(context: HandlerContext): Caller {
   return caller;
 }
 
-/**
- * Accepts `Authorization: Bearer` with a JWT access token of the issuer.
- *
- * Throws SessionError `token_missing` without the header, `token_invalid` for a token that is not good, whatever is
- * wrong with it, and `issuer_unavailable` if the issuer's keys are needed and cannot be had.
- *
- * @see RFC 9068 (JWT access tokens)
- */
-export function createAuthenticate({ instanceId, issuer, audience, database, now }: AuthOptions): Authenticate {
-  return async (headers, signal) => {
-    const token = readBearer(headers.get("authorization"));
+/** Makes the reader of bearer JWTs. @see RFC 9068 (JWT access tokens) */
+export function createVerifyBearer({ issuer, audience, now }: BearerOptions): VerifyBearer {
+  return async (token) => {
     const claims = await verify(token, issuer, audience, new Date(Number(now() / 1_000n)));
-    const { sub: userId } = claims;
-    if (!userId || userId.includes("\0")) throw new SessionError("token_invalid", "token names no user");
-    const agentId = readText(claims["agent_id"]) ?? (await findAgent(claims, userId));
-    return { instanceId, userId, agentId, grants: readGrants(claims["scope"]) };
+    const userId = readText(claims["sub"]);
+    if (userId === undefined) throw new SessionError("token_invalid", "token names no user");
+    return {
+      userId,
+      agentId: readText(claims["agent_id"]),
+      sessionId: readText(claims["sid"]),
+      grants: readGrants(claims["scope"]),
+    };
+  };
+}
 
-    async function findAgent({ sid }: JWTPayload, userId: string): Promise<string | undefined> {
-      const sessionId = readText(sid);
-      return sessionId && (await findAgentId(database.during(signal), sessionsOf(instanceId, userId), sessionId));
-    }
+/**
+ * Accepts `Authorization: Bearer` with a JWT access token.
+ *
+ * Throws SessionError `token_missing` without the header, `token_invalid` also for a disabled user's, and what
+ * {@link VerifyBearer} throws.
+ */
+export function createAuthenticate(instanceId: string, database: Database, verifyBearer: VerifyBearer): Authenticate {
+  return async (headers, signal) => {
+    const { userId, agentId, sessionId, grants } = await verifyBearer(readBearer(headers.get("authorization")));
+    const session = agentId === undefined ? sessionId : undefined;
+    const { isDisabled, ...standing } = await findStanding(database.during(signal), sessionsOf(instanceId, userId), {
+      userId,
+      sessionId: session,
+    });
+    if (isDisabled) throw new SessionError("token_invalid", "user is disabled");
+    return { instanceId, userId, agentId: agentId ?? standing.agentId, grants };
   };
 }
 

@@ -17,6 +17,9 @@ export const settings = {
   instanceId: setting("INSTANCE_ID", "default", readText),
   oidcIssuer: setting("OIDC_ISSUER", "", optional(readUrl("https:", "http:"))),
   oidcAudience: setting("OIDC_AUDIENCE", "", optional(readText)),
+  sessionCookieName: setting("SESSION_COOKIE_NAME", "ory_kratos_session", readCookieName),
+  sessionRequiredAal: setting("SESSION_REQUIRED_AAL", "aal1", readOneOf("aal1", "highest_available")),
+  sessionLifespanMs: setting("SESSION_LIFESPAN_MS", "86400000", readInteger(1, Number.MAX_SAFE_INTEGER)),
   corsOrigins: setting("CORS_ORIGINS", "", readOrigins),
   tlsCertFile: setting("TLS_CERT_FILE", "", optional(readText)),
   tlsKeyFile: setting("TLS_KEY_FILE", "", optional(readText)),
@@ -68,6 +71,12 @@ function optional<T>(read: (text: string) => T): (text: string) => T | undefined
 }
 
 function readText(text: string): string {
+  return text;
+}
+
+function readCookieName(text: string): string {
+  // RFC 6265: a token of HTTP.
+  if (!/^[\w!#$%&'*+.^`|~-]+$/.test(text)) throw new Error("must be a name that a cookie can have");
   return text;
 }
 

@@ -1,10 +1,36 @@
 /** Numbers of the status codes that gRPC, Connect and REST share. @see https://grpc.io/docs/guides/status-codes/ */
-export const statusCodes = { invalid_argument: 3, internal: 13, unavailable: 14, unauthenticated: 16 } as const;
+export const statusCodes = {
+  canceled: 1,
+  invalid_argument: 3,
+  deadline_exceeded: 4,
+  not_found: 5,
+  permission_denied: 7,
+  resource_exhausted: 8,
+  unimplemented: 12,
+  internal: 13,
+  unavailable: 14,
+  unauthenticated: 16,
+} as const;
+
+/** The name of a status code. */
+export type StatusCode = keyof typeof statusCodes;
 
 interface Reading {
-  code: keyof typeof statusCodes;
+  code: StatusCode;
   /** What Zitadel's clients know the error by; undefined where Zitadel gives plain text without one. */
   zitadel?: { key: string; id: string };
+  /** What Kratos's clients know the error by; undefined where our own text stands as the reason. */
+  kratos?: KratosReading;
+}
+
+interface KratosReading {
+  /** What a client may act on; few errors have one. */
+  id?: string;
+  reason?: string;
+  /** Stands for the one that all errors of this status have. */
+  message?: string;
+  /** Where our own text stands; undefined: nowhere. */
+  ownText?: "reason" | "message";
 }
 
 /** Why a request failed, a line each, and how that reads in each dialect. */
@@ -12,11 +38,34 @@ export const reasons = {
   token_missing: { code: "unauthenticated" },
   token_invalid: { code: "unauthenticated", zitadel: { key: "Errors.Token.Invalid", id: "AUTH-7fs1e" } },
   issuer_unavailable: { code: "unavailable" },
-  invalid_request: { code: "invalid_argument" },
+  store_unavailable: { code: "unavailable" },
+  session_missing: { code: "unauthenticated", kratos: { reason: "No valid session cookie found." } },
+  // The same, where one asks who one is: Kratos has another text there.
+  credentials_missing: {
+    code: "unauthenticated",
+    kratos: { reason: "No valid session credentials found in the request." },
+  },
+  assurance_too_low: {
+    code: "permission_denied",
+    kratos: {
+      id: "session_aal2_required",
+      reason:
+        "An active session was found but it does not fulfill the requested Authenticator Assurance Level. Please verify yourself with a second factor to resolve this issue.",
+      message: "Session does not fulfill the requested Authenticator Assurance Level",
+    },
+  },
+  session_not_found: { code: "not_found", kratos: { message: "Unable to locate the resource" } },
+  route_unknown: { code: "not_found", kratos: {} },
+  method_unknown: { code: "unimplemented", kratos: {} },
+  invalid_request: { code: "invalid_argument", kratos: { ownText: "message" } },
+  expand_unknown: { code: "invalid_argument" },
+  tokenizer_unknown: { code: "invalid_argument" },
+  page_token_invalid: { code: "invalid_argument" },
+  body_too_large: { code: "resource_exhausted" },
   creator_unknown: { code: "invalid_argument", zitadel: { key: "List.Query.Invalid", id: "GRPC-x8n24uh" } },
   agent_unknown: { code: "invalid_argument", zitadel: { key: "List.Query.Invalid", id: "GRPC-x8n23uh" } },
   limit_exceeded: { code: "invalid_argument", zitadel: { key: "Errors.Query.LimitExceeded", id: "QUERY-4M0fs" } },
-  internal: { code: "internal", zitadel: { key: "Errors.Internal", id: "QUERY-Sfg42" } },
+  internal: { code: "internal", zitadel: { key: "Errors.Internal", id: "QUERY-Sfg42" }, kratos: {} },
 } as const satisfies Record<string, Reading>;
 
 /** One of {@link reasons}. */

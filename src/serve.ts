@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import type { Logger } from "pino";
-import { createAuthenticate } from "./auth.ts";
+import { createAuthenticate, createVerifyBearer } from "./auth.ts";
 import { type Config, ConfigError } from "./config.ts";
 import { type Database, openConfiguredDatabase } from "./database.ts";
 import { isDemoIssuer } from "./demo/issuer.ts";
@@ -9,6 +9,7 @@ import type { Port } from "./http/port.ts";
 import type { TlsOptions } from "./http/protocol.ts";
 import { createIssuer } from "./issuer.ts";
 import { createServer } from "./server.ts";
+import { createAuthenticateHolder } from "./session-token.ts";
 import { instantOfMs } from "./sessions/instant.ts";
 
 // Far longer than a signal takes to arrive twice, and shorter than a person's patience.
@@ -57,19 +58,24 @@ export async function stopSignal(): Promise<NodeJS.Signals> {
 /** Opens the one port over an open database, as the configuration says. */
 export async function openServer(config: Config, database: Database, log: Logger): Promise<Port> {
   const now = () => instantOfMs(Date.now());
-  const authenticate = createAuthenticate({
-    instanceId: config.instanceId,
-    issuer: createIssuer(config.oidcIssuer ?? ""),
-    audience: config.oidcAudience ?? "",
-    database,
-    now,
-  });
+  const { instanceId } = config;
+  const issuer = createIssuer(config.oidcIssuer ?? "");
+  const verifyBearer = createVerifyBearer({ issuer, audience: config.oidcAudience ?? "", now });
   return await createServer({
     host: config.host,
     port: config.port,
     tls: await readTls(config),
     directory: { database, now },
-    authenticate,
+    authenticate: createAuthenticate(instanceId, database, verifyBearer),
+    authenticateHolder: createAuthenticateHolder({
+      instanceId,
+      cookieName: config.sessionCookieName,
+      verifyBearer,
+      database,
+      now,
+    }),
+    requiredAal: config.sessionRequiredAal,
+    lifespanMs: config.sessionLifespanMs,
     corsOrigins: config.corsOrigins,
     deadlineMs: config.requestTimeoutMs,
     log,

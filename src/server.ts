@@ -5,13 +5,12 @@ import type { Logger } from "pino";
 import { AuthService } from "../gen/zitadel/auth/v1/auth_service_pb.ts";
 import { SessionService } from "../gen/zitadel/session/v2/session_service_pb.ts";
 import { SessionService as SessionServiceBeta } from "../gen/zitadel/session/v2beta/session_service_pb.ts";
-import type { Authenticate } from "./auth.ts";
-import type { Directory } from "./directory.ts";
 import { withCors } from "./http/cors.ts";
 import { withGrpcMessage } from "./http/grpc-message.ts";
 import { isGrpcWebText, withGrpcWebText } from "./http/grpc-web-text.ts";
 import { createListener } from "./http/listener.ts";
 import { openPort, type Port, type PortOptions } from "./http/port.ts";
+import { createKratosRouter, type KratosOptions } from "./kratos/routes.ts";
 import { createAuthService } from "./zitadel/auth-service.ts";
 import { createRestRouter, notFound } from "./zitadel/rest.ts";
 import { createRpcOptions } from "./zitadel/rpc.ts";
@@ -21,9 +20,7 @@ import { createSessionService } from "./zitadel/session-service.ts";
 export const maxMessageBytes = 1_048_576;
 
 /** What a server is made of. */
-export interface ServerOptions extends Pick<PortOptions, "host" | "port" | "tls" | "timeouts"> {
-  directory: Directory;
-  authenticate: Authenticate;
+export interface ServerOptions extends Pick<PortOptions, "host" | "port" | "tls" | "timeouts">, KratosOptions {
   /** Origins of the pages that may call from a browser; `*` for any. */
   corsOrigins: readonly string[];
   /** Requests end with deadline_exceeded after this, in milliseconds. */
@@ -46,7 +43,8 @@ export async function createServer(options: ServerOptions): Promise<Port> {
 }
 
 /** Who gets which path. */
-function createRouter({ directory, authenticate }: ServerOptions): UniversalHandlerFn {
+function createRouter(options: ServerOptions): UniversalHandlerFn {
+  const { directory, authenticate } = options;
   const router = createConnectRouter({
     ...createRpcOptions(authenticate),
     // Not brotli: at its default quality one client can keep a core busy with it.
@@ -60,10 +58,11 @@ function createRouter({ directory, authenticate }: ServerOptions): UniversalHand
 
   const rpcs = new Map(router.handlers.map((handler) => [handler.requestPath, withGrpcMessage(handler)]));
   const rest = createRestRouter(router.handlers, maxMessageBytes);
+  const kratos = createKratosRouter(options);
   return (request) => {
     const path = new URL(request.url).pathname;
     const rpc = rpcs.get(path);
-    if (rpc === undefined) return (rest(request.method, path) ?? notFound)(request);
+    if (rpc === undefined) return (rest(request.method, path) ?? kratos(request.method, path) ?? notFound)(request);
     return (isGrpcWebText(request.header.get("content-type")) ? withGrpcWebText(rpc) : rpc)(request);
   };
 }

@@ -1,6 +1,5 @@
-import type { ImportedSession } from "../sessions/bulk.ts";
+import type { ImportedSession, ImportedUser } from "../sessions/bulk.ts";
 import type { Instant } from "../sessions/instant.ts";
-import type { User } from "../sessions/schema.ts";
 import { createDevices, type Device } from "./devices.ts";
 import { createSession, longestSignIn } from "./logins.ts";
 import { createPeople } from "./people.ts";
@@ -9,7 +8,7 @@ import { chance, createRandom, pick, pickWeighted, type Random } from "./random.
 
 /** What the demo shows. */
 export interface DemoData {
-  users: User[];
+  users: ImportedUser[];
   /** In the order in which they last changed. */
   sessions: ImportedSession[];
 }

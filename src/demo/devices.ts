@@ -1,4 +1,4 @@
-import type { User } from "../sessions/schema.ts";
+import type { ImportedUser } from "../sessions/bulk.ts";
 import { type Organization, organizations } from "./organizations.ts";
 import { chance, hex, integer, pick, type Random } from "./random.ts";
 import { createApp, createDesktopBrowser, createPhoneBrowser, type UserAgent } from "./user-agents.ts";
@@ -12,7 +12,7 @@ export interface Device {
   /** The addresses it is seen at. */
   ips: readonly string[];
   isApp: boolean;
-  accounts: readonly User[];
+  accounts: readonly ImportedUser[];
   organization: Organization;
   /** How often someone signs in there, in relation to the other devices. */
   usage: number;
@@ -25,7 +25,7 @@ const ipv4Networks = ["192.0.2", "198.51.100", "203.0.113"];
 const ipv6Network = "2001:db8";
 
 /** Each person's own browsers, phones and apps, one of them at least, and browsers that two to four people share. */
-export function createDevices(random: Random, people: readonly User[]): Device[] {
+export function createDevices(random: Random, people: readonly ImportedUser[]): Device[] {
   const own = people.flatMap((person) => {
     const browsers = chance(random, 0.8) ? [createBrowser(random, [person])] : [];
     const phones = chance(random, 0.35) ? [createPhone(random, person)] : [];
@@ -36,7 +36,7 @@ export function createDevices(random: Random, people: readonly User[]): Device[]
     const { organizationId } = pick(random, people);
     const colleagues = people.filter((person) => person.organizationId === organizationId);
     const wanted = integer(random, 2, 4);
-    const accounts = new Set<User>();
+    const accounts = new Set<ImportedUser>();
     while (accounts.size < wanted) accounts.add(pick(random, colleagues));
     return createBrowser(random, [...accounts]);
   });
@@ -44,19 +44,19 @@ export function createDevices(random: Random, people: readonly User[]): Device[]
 }
 
 /** A browser on a desk in which these people sign in, the first one's organization being its place. */
-export function createBrowser(random: Random, accounts: readonly User[]): Device {
+export function createBrowser(random: Random, accounts: readonly ImportedUser[]): Device {
   return createDevice(random, accounts, createDesktopBrowser(random), false);
 }
 
-function createPhone(random: Random, person: User): Device {
+function createPhone(random: Random, person: ImportedUser): Device {
   return createDevice(random, [person], createPhoneBrowser(random), false);
 }
 
-function createAppDevice(random: Random, person: User): Device {
+function createAppDevice(random: Random, person: ImportedUser): Device {
   return createDevice(random, [person], createApp(random, organizationOf([person])), true);
 }
 
-function createDevice(random: Random, accounts: readonly User[], userAgent: UserAgent, isApp: boolean): Device {
+function createDevice(random: Random, accounts: readonly ImportedUser[], userAgent: UserAgent, isApp: boolean): Device {
   const organization = organizationOf(accounts);
   return {
     fingerprintId: createUuid(random),
@@ -71,7 +71,7 @@ function createDevice(random: Random, accounts: readonly User[], userAgent: User
   };
 }
 
-function organizationOf([first]: readonly User[]): Organization {
+function organizationOf([first]: readonly ImportedUser[]): Organization {
   const found = organizations.find((organization) => organization.id === first?.organizationId);
   if (found === undefined) throw new Error("the device belongs to nobody");
   return found;

@@ -1,13 +1,12 @@
-import type { ImportedSession } from "../sessions/bulk.ts";
+import type { ImportedSession, ImportedUser } from "../sessions/bulk.ts";
 import type { Instant } from "../sessions/instant.ts";
-import type { User } from "../sessions/schema.ts";
 import type { Device } from "./devices.ts";
 import { demoInstanceId } from "./people.ts";
 import { chance, hex, integer, pick, pickWeighted, type Random, type Weighted } from "./random.ts";
 
 /** Someone opens a session: who (undefined if they never said), where and when. */
 export interface Login {
-  account: User | undefined;
+  account: ImportedUser | undefined;
   device: Device;
   at: Instant;
 }
@@ -97,15 +96,17 @@ export function createEmptySession(random: Random, at: Instant): ImportedSession
     agentDescription: null,
     agentHeader: null,
     expiresAt: null,
+    tokenHash: null,
     endedAt: null,
     endReason: null,
+    endedBy: null,
   };
 }
 
 /** The longest that signing in takes, from the creation of a session to its last factor. */
 export const longestSignIn: bigint = 150n * second;
 
-function signIn(random: Random, session: ImportedSession, { id, organizationId }: User): ImportedSession {
+function signIn(random: Random, session: ImportedSession, { id, organizationId }: ImportedUser): ImportedSession {
   const { factors, isVerified = false } = pickWeighted(random, signIns);
   let at = session.createdAt + randomTime(random, second);
   const signedIn: ImportedSession = { ...session, userId: id, organizationId, userCheckedAt: at };

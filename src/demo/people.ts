@@ -1,4 +1,4 @@
-import type { User } from "../sessions/schema.ts";
+import { type ImportedUser, plainIdentity } from "../sessions/bulk.ts";
 import { createName, type Name } from "./names.ts";
 import { alder, brightwater, type Organization, organizations } from "./organizations.ts";
 import { chance, integer, type Random } from "./random.ts";
@@ -23,8 +23,8 @@ export const personas = {
 export const userCount: number = organizations.reduce((sum, { share }) => sum + share, 0);
 
 /** All users of the demo: the personas, and then people until every organization has its share. */
-export function createPeople(random: Random): User[] {
-  const people: User[] = Object.values(personas);
+export function createPeople(random: Random): ImportedUser[] {
+  const people: ImportedUser[] = Object.values(personas);
   const taken = new Set(people.map((person) => person.loginName));
   let id = 318_840_000_000_000_000n;
   for (const organization of organizations) {
@@ -42,11 +42,16 @@ export function createPeople(random: Random): User[] {
   return people;
 }
 
-function givenPerson(id: string, organization: Organization, userName: string, displayName: string): User {
+function givenPerson(id: string, organization: Organization, userName: string, displayName: string): ImportedUser {
   return toUser(id, organization, { userName, displayName }, true);
 }
 
-function toUser(id: string, organization: Organization, { userName, displayName }: Name, hasAvatar: boolean): User {
+function toUser(
+  id: string,
+  organization: Organization,
+  { userName, displayName }: Name,
+  hasAvatar: boolean,
+): ImportedUser {
   return {
     instanceId: demoInstanceId,
     id,
@@ -55,5 +60,6 @@ function toUser(id: string, organization: Organization, { userName, displayName 
     loginName: `${userName}@${organization.domain}`,
     displayName,
     avatarUrl: hasAvatar ? `https://id.${organization.domain}/avatars/${id}.webp` : "",
+    ...plainIdentity,
   };
 }

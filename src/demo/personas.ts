@@ -1,6 +1,5 @@
-import type { ImportedSession } from "../sessions/bulk.ts";
+import type { ImportedSession, ImportedUser } from "../sessions/bulk.ts";
 import type { Instant } from "../sessions/instant.ts";
-import type { User } from "../sessions/schema.ts";
 import { createEmptySession, loginServices } from "./logins.ts";
 import { personas } from "./people.ts";
 import type { Random } from "./random.ts";
@@ -50,7 +49,7 @@ export function createPersonaSessions(random: Random, now: Instant): ImportedSes
   ];
 }
 
-function open(random: Random, { id, organizationId }: User, at: Instant): ImportedSession {
+function open(random: Random, { id, organizationId }: ImportedUser, at: Instant): ImportedSession {
   return {
     ...createEmptySession(random, at),
     changedAt: at + 21n * second,

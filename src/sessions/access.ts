@@ -34,18 +34,27 @@ export type Scope = SQL & { readonly instanceId: string; readonly [scopeBrand]: 
  * the organizations and of the instance on which they hold `session.read`.
  */
 export function readableBy(caller: Caller): Scope {
-  const grants = caller.grants.filter((grant) => grant.permission === "session.read");
-  if (grants.some((grant) => grant.organizationId === undefined)) return scope(caller.instanceId);
-  const organizationIds = grants.flatMap((grant) => grant.organizationId ?? []);
+  const granted = grantedRows(caller, "session.read");
+  if (granted === "all") return scope(caller.instanceId);
   return scope(
     caller.instanceId,
     or(
       eq(sessions.creatorId, caller.userId),
       eq(sessions.userId, caller.userId),
       caller.agentId === undefined ? undefined : eq(sessions.agentFingerprintId, caller.agentId),
-      organizationIds.length === 0 ? undefined : inArray(sessions.organizationId, organizationIds),
+      granted,
     ),
   );
+}
+
+/**
+ * The sessions on which the caller holds a permission: those of the instance, or of some organizations, or none.
+ *
+ * Unlike {@link readableBy} their own sessions are not among them: this is for those who manage the sessions of others.
+ */
+export function grantedTo(caller: Caller, permission: Permission): Scope {
+  const granted = grantedRows(caller, permission);
+  return scope(caller.instanceId, granted === "all" ? undefined : granted);
 }
 
 /**
@@ -63,6 +72,18 @@ export function inAgentOf(caller: Caller): Scope {
 /** The sessions of one user: what the issuer of that user's token may speak of. */
 export function sessionsOf(instanceId: string, userId: string): Scope {
   return scope(instanceId, eq(sessions.userId, userId));
+}
+
+/** The session that a token opens: whoever holds the token may use it. */
+export function openedBy(instanceId: string, tokenHash: Buffer): Scope {
+  return scope(instanceId, eq(sessions.tokenHash, tokenHash));
+}
+
+function grantedRows(caller: Caller, permission: Permission): SQL | "all" {
+  const grants = caller.grants.filter((grant) => grant.permission === permission);
+  if (grants.some(({ organizationId }) => organizationId === undefined)) return "all";
+  const organizationIds = grants.flatMap(({ organizationId }) => organizationId ?? []);
+  return inArray(sessions.organizationId, organizationIds);
 }
 
 function scope(instanceId: string, rows?: SQL): Scope {

@@ -8,8 +8,22 @@ import type { Db } from "./store.ts";
 /** A session of another system; its sequence is ours to give. */
 export type ImportedSession = Omit<Session, "sequence">;
 
+/** A user of another system; when they came and changed here is ours to know. */
+export type ImportedUser = Omit<User, "createdAt" | "changedAt">;
+
+/** What is stored of a user of whom no more than the names is known. */
+export const plainIdentity = {
+  state: "active",
+  traits: null,
+  schemaId: "default",
+  metadataPublic: null,
+  availableAal: null,
+} as const satisfies Partial<User>;
+
 /** What is to be stored. A named user is one as a session knows them: they are only stored if no such user is known. */
-export type ImportRecord = { kind: "user" | "named_user"; user: User } | { kind: "session"; session: ImportedSession };
+export type ImportRecord =
+  | { kind: "user" | "named_user"; user: ImportedUser }
+  | { kind: "session"; session: ImportedSession };
 
 /** How many rows were inserted or changed. */
 export interface ImportCount {
@@ -34,9 +48,9 @@ export function packRecords(records: readonly ImportRecord[]): PackedRecords {
   // One statement, so one transaction; no user is in both lists, for a statement must not write a row twice.
   return {
     statement: sql`
-      with changed_users as (${upsert(users, userColumns, rows.users)} returning 1),
+      with changed_users as (${upsert(users, userColumns, "changedAt", rows.users)} returning 1),
         new_users as (${insertUnknown(users, userColumns, rows.namedUsers)} returning 1),
-        changed_sessions as (${upsert(sessions, sessionColumns, rows.sessions)} returning 1)
+        changed_sessions as (${upsert(sessions, sessionColumns, "sequence", rows.sessions)} returning 1)
       select (select count(*)::int from changed_users) as "users",
         (select count(*)::int from new_users) as "namedUsers",
         (select count(*)::int from changed_sessions) as "sessions"`,
@@ -57,9 +71,10 @@ export async function storeRecords(db: Db, { statement }: PackedRecords): Promis
 
 type Columns<Row> = { key: keyof Row & string; type: string; toDriver: (value: unknown) => unknown }[];
 
-const { sequence: _, ...importedColumns } = getTableColumns(sessions);
-const sessionColumns = describe<ImportedSession>(importedColumns);
-const userColumns = describe<User>(getTableColumns(users));
+const { sequence: _sequence, ...importedSessionColumns } = getTableColumns(sessions);
+const sessionColumns = describe<ImportedSession>(importedSessionColumns);
+const { createdAt: _createdAt, changedAt: _changedAt, ...importedUserColumns } = getTableColumns(users);
+const userColumns = describe<ImportedUser>(importedUserColumns);
 // The last digits vary: the data is wrong (22), breaks a constraint (23), or is too large for an index (54).
 const dataErrors = /^(22|23|54)/;
 
@@ -75,8 +90,8 @@ function describe<Row>(columns: Record<keyof Row & string, AnyPgColumn>): Column
 }
 
 function sortOut(records: readonly ImportRecord[]) {
-  const known = new Map<string, User>();
-  const named = new Map<string, User>();
+  const known = new Map<string, ImportedUser>();
+  const named = new Map<string, ImportedUser>();
   const stored = new Map<string, ImportedSession>();
   for (const record of records) {
     if (record.kind === "session") stored.set(keyOf(record.session), record.session);
@@ -87,12 +102,13 @@ function sortOut(records: readonly ImportRecord[]) {
   return { users: [...known.values()], namedUsers: [...named.values()], sessions: [...stored.values()] };
 }
 
-function keyOf({ instanceId, id }: User | ImportedSession): string {
+function keyOf({ instanceId, id }: ImportedUser | ImportedSession): string {
   return `${instanceId}\0${id}`;
 }
 
-function upsert<Row>(table: PgTable, columns: Columns<Row>, rows: readonly Row[]): SQL {
-  const changed = table === sessions ? [...columns.map(({ key }) => key), "sequence"] : columns.map(({ key }) => key);
+/** `renewed` is a column whose default, which tells of the last change, a changed row takes anew. */
+function upsert<Row>(table: PgTable, columns: Columns<Row>, renewed: string, rows: readonly Row[]): SQL {
+  const changed = [...columns.map(({ key }) => key), renewed];
   const assignments = changed.map((key) => sql`${name(key)} = excluded.${name(key)}`);
   const unlike = (other: SQL) => sql`(${list(columns, table)}) is distinct from (${list(columns, other)})`;
   // Unchanged rows are left out first: `on conflict` would lock each of them and waste a sequence on it. `offset 0`
@@ -128,8 +144,12 @@ function toArrayLiteral(values: readonly unknown[]): string | null {
   // No array is as good as one of nulls: `unnest` fills up the shorter ones.
   if (values.every((value) => value === null)) return null;
   let literal = "";
-  for (const value of values) literal += value === null ? ",null" : `,${quote(String(value))}`;
+  for (const value of values) literal += value === null ? ",null" : `,${quote(toText(value))}`;
   return `{${literal.slice(1)}}`;
+}
+
+function toText(value: unknown): string {
+  return Buffer.isBuffer(value) ? `\\x${value.toString("hex")}` : String(value);
 }
 
 function quote(text: string): string {

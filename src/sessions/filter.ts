@@ -1,4 +1,4 @@
-import { and, eq, gt, gte, isNotNull, isNull, lt, lte, or, type SQL, sql } from "drizzle-orm";
+import { and, eq, gt, gte, isNotNull, isNull, lt, lte, ne, or, type SQL, sql } from "drizzle-orm";
 import type { AnyPgColumn } from "drizzle-orm/pg-core";
 import type { Instant } from "./instant.ts";
 import { sessions } from "./schema.ts";
@@ -12,11 +12,16 @@ export type Comparison = "equal" | "after" | "at_or_after" | "before" | "at_or_b
 const comparisons = { equal: eq, after: gt, at_or_after: gte, before: lt, at_or_before: lte };
 
 /** Its id is one of these; no id matches nothing. One array, so that no number of ids is too many parameters. */
-export const hasIdIn = (ids: readonly string[]): Condition =>
-  sql`${sessions.id} = any(${sql.param(ids.filter(isStorable))}::text[])`;
+export const hasIdIn = (ids: readonly string[]): Condition => isAnyOf(sessions.id, ids);
+
+/** It is another one than this. */
+export const isNot = (id: string): Condition => ne(sessions.id, id);
 
 /** Its checked user is this one; "" matches nothing. */
 export const hasUser = (userId: string): Condition => is(sessions.userId, userId);
+
+/** Its checked user is one of these. */
+export const hasUserIn = (userIds: readonly string[]): Condition => isAnyOf(sessions.userId, userIds);
 
 /** This user created it. */
 export const hasCreator = (userId: string): Condition => is(sessions.creatorId, userId);
@@ -43,8 +48,15 @@ export const isOfUser = (): Condition => isNotNull(sessions.userId);
 /** It is good for use at `now`: neither ended nor expired. */
 export const isLive = (now: Instant): Condition => and(isNotEnded(), expires("after", now));
 
+/** It is good for nothing any more at `now`: ended or expired. */
+export const isOver = (now: Instant): Condition => or(isNotNull(sessions.endedAt), expires("at_or_before", now));
+
 function is(column: AnyPgColumn, value: string): SQL {
   return isStorable(value) ? eq(column, value) : sql`false`;
+}
+
+function isAnyOf(column: AnyPgColumn, values: readonly string[]): SQL {
+  return sql`${column} = any(${sql.param(values.filter(isStorable))}::text[])`;
 }
 
 // PostgreSQL keeps no NUL in a text and refuses a query that has one, so nothing that is stored can match it.

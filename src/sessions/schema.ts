@@ -11,6 +11,7 @@ import {
   pgTable,
   primaryKey,
   text,
+  uniqueIndex,
 } from "drizzle-orm/pg-core";
 import { type Instant, printInstant, readInstant } from "./instant.ts";
 
@@ -19,6 +20,11 @@ const instant = customType<{ data: Instant; driverData: string }>({
   fromDriver: readInstant,
   toDriver: printInstant,
 });
+
+const bytes = customType<{ data: Buffer }>({ dataType: () => "bytea" });
+
+/** An object of JSON, as a client of another system made it. */
+export type JsonObject = Record<string, unknown>;
 
 // Byte order: the same on every machine, and an upgrade of the system's locales cannot break an index.
 const id = customType<{ data: string }>({ dataType: () => 'text collate "C"' });
@@ -40,8 +46,24 @@ export const users = pgTable(
     loginName: text().notNull(),
     displayName: text().notNull(),
     avatarUrl: text().notNull(),
+    /** An inactive user is refused everywhere, whatever their tokens say. */
+    state: text({ enum: ["active", "inactive"] })
+      .notNull()
+      .default("active"),
+    /** What their identity holds in the system they come from; null: made from the names above. */
+    traits: jsonb().$type<JsonObject>(),
+    schemaId: text().notNull().default("default"),
+    metadataPublic: jsonb().$type<JsonObject>(),
+    /** The highest assurance level that the user could reach; null if that is not known. */
+    availableAal: text({ enum: ["aal1", "aal2"] }),
+    createdAt: instant().notNull().default(sql`now()`),
+    changedAt: instant().notNull().default(sql`now()`),
   },
-  (t) => [primaryKey({ name: "users_pkey", columns: [t.instanceId, t.id] })],
+  (t) => [
+    primaryKey({ name: "users_pkey", columns: [t.instanceId, t.id] }),
+    check("users_state_is_known", sql`${t.state} in ('active', 'inactive')`),
+    check("users_available_aal_is_known", sql`${t.availableAal} in ('aal1', 'aal2')`),
+  ],
 );
 
 /** A user as stored; a name that is not known is "". */
@@ -86,9 +108,13 @@ export const sessions = pgTable(
     /** From then on it is expired; null: never. */
     expiresAt: instant(),
 
-    /** When and why it was ended; null while it is not. */
+    /** SHA-256 of the token that opens it; null if it has none. The token itself is nowhere. */
+    tokenHash: bytes(),
+
+    /** When, why and by which user it was ended; null while it is not, or if that is not known. */
     endedAt: instant(),
     endReason: text(),
+    endedBy: id(),
   },
   (t) => [
     primaryKey({ name: "sessions_pkey", columns: [t.instanceId, t.id] }),
@@ -97,11 +123,12 @@ export const sessions = pgTable(
     index("sessions_creator_idx").on(t.instanceId, t.creatorId, t.createdAt, t.id),
     index("sessions_organization_idx").on(t.instanceId, t.organizationId, t.createdAt, t.id),
     index("sessions_agent_idx").on(t.instanceId, t.agentFingerprintId, t.createdAt, t.id),
+    uniqueIndex("sessions_token_idx").on(t.instanceId, t.tokenHash),
     index("sessions_sequence_idx").on(t.instanceId, t.sequence),
     check("sessions_user_is_whole", sql`num_nulls(${t.userId}, ${t.organizationId}, ${t.userCheckedAt}) in (0, 3)`),
     check("sessions_factors_need_user", sql`${t.userId} is not null or ${noneOf(factorColumns(t))}`),
     check("sessions_web_auth_n_is_whole", sql`num_nulls(${t.webAuthNCheckedAt}, ${t.webAuthNUserVerified}) in (0, 2)`),
-    check("sessions_end_is_whole", sql`${t.endedAt} is not null or ${t.endReason} is null`),
+    check("sessions_end_is_whole", sql`${t.endedAt} is not null or num_nonnulls(${t.endReason}, ${t.endedBy}) = 0`),
   ],
 );
 

@@ -4,7 +4,7 @@ import type { PostgresJsQueryResultHKT } from "drizzle-orm/postgres-js";
 import type { Scope } from "./access.ts";
 import { type Condition, isLive, isOfUser } from "./filter.ts";
 import type { Instant } from "./instant.ts";
-import { type OffsetPage, orderBy } from "./page.ts";
+import { isBehind, type OffsetPage, orderBy, type Position } from "./page.ts";
 import { type SessionOfUser, sessions, users } from "./schema.ts";
 
 /** Where queries run: the database, or one transaction in it. */
@@ -60,6 +60,46 @@ export async function listSessions(db: Db, scope: Scope, { conditions, page }: S
   };
 }
 
+/**
+ * At most `limit` sessions in scope that meet every condition, newest first, from behind a place (or the start); `next`
+ * is the place behind them, undefined if none comes after.
+ *
+ * As fast at any depth, and it does not count: a session that is there throughout is on exactly one page, whatever is
+ * created and ended between the pages.
+ */
+export async function listSessionsAfter(
+  db: Db,
+  scope: Scope,
+  { conditions, after, limit }: { conditions: readonly Condition[]; after: Position | undefined; limit: number },
+): Promise<{ sessions: SessionOfUser[]; next: Position | undefined }> {
+  const found = await db
+    .select()
+    .from(sessions)
+    .leftJoin(users, and(eq(users.instanceId, sessions.instanceId), eq(users.id, sessions.userId)))
+    .where(and(scope, ...conditions, after && isBehind(after)))
+    .orderBy(...orderBy("newest_first", sessions))
+    // One more tells whether any comes after.
+    .limit(limit + 1);
+  const page = found.slice(0, limit).map(({ sessions: session, users: user }) => ({ session, user }));
+  const last = page.at(-1)?.session;
+  return { sessions: page, next: found.length > limit ? last : undefined };
+}
+
+/** The session in scope that meets every condition; undefined if there is none. */
+export async function findSession(
+  db: Db,
+  scope: Scope,
+  conditions: readonly Condition[] = [],
+): Promise<SessionOfUser | undefined> {
+  const [found] = await db
+    .select()
+    .from(sessions)
+    .leftJoin(users, and(eq(users.instanceId, sessions.instanceId), eq(users.id, sessions.userId)))
+    .where(and(scope, ...conditions))
+    .limit(1);
+  return found && { session: found.sessions, user: found.users };
+}
+
 /** At most this many accounts are listed for one user agent: a fingerprint that many people share is no browser. */
 export const accountLimit = 1_000;
 
@@ -91,13 +131,27 @@ export async function listAccounts(db: Db, scope: Scope, now: Instant): Promise<
   return found.map(({ account: { live, ...session }, users: user }) => ({ session, user, live }));
 }
 
-/** The fingerprint of the user agent that a session in scope lives in; undefined if either is not known. */
-export async function findAgentId(db: Db, scope: Scope, sessionId: string): Promise<string | undefined> {
+/** What the directory knows of a caller beyond their token. */
+export interface Standing {
+  /** Whether they are a known user who has been disabled. */
+  isDisabled: boolean;
+  /** The fingerprint of the user agent that their session lives in; undefined if either is not known. */
+  agentId: string | undefined;
+}
+
+/** How a user stands; `sessionId` names the one of their sessions in scope whose user agent they sit at. */
+export async function findStanding(
+  db: Db,
+  scope: Scope,
+  { userId, sessionId }: { userId: string; sessionId: string | undefined },
+): Promise<Standing> {
+  const isTheirs = sessionId === undefined ? sql`false` : and(scope, eq(sessions.id, sessionId));
   const [found] = await db
-    .select({ agentId: sessions.agentFingerprintId })
-    .from(sessions)
-    .where(and(scope, eq(sessions.id, sessionId)));
-  return found?.agentId || undefined;
+    .select({ state: users.state, agentId: sessions.agentFingerprintId })
+    .from(sql`(values (1)) as one`)
+    .leftJoin(users, and(eq(users.instanceId, scope.instanceId), eq(users.id, userId)))
+    .leftJoin(sessions, isTheirs);
+  return { isDisabled: found?.state === "inactive", agentId: found?.agentId || undefined };
 }
 
 function highestSequence(db: Db, instanceId: string) {

@@ -7,9 +7,8 @@ import {
   type UserAgent,
   type UserFactor,
 } from "../../gen/zitadel/session/v2/session_pb.ts";
-import type { ImportedSession, ImportRecord } from "../sessions/bulk.ts";
+import { type ImportedSession, type ImportedUser, type ImportRecord, plainIdentity } from "../sessions/bulk.ts";
 import { type Instant, instantOf } from "../sessions/instant.ts";
-import type { User } from "../sessions/schema.ts";
 import { assertDate, assertMessage, assertStorable, isObject, refused } from "./json-rules.ts";
 
 const defaultInstanceId = "default";
@@ -19,8 +18,9 @@ const maybeUnstorable = /\\u(?:0000|d[89a-f])/i;
 const maybeNoDate = /-(?:02-(?:29|3\d)|(?:04|06|09|11)-31)T|T24:/;
 
 /**
- * Reads a line of an import, for one record or, if it is a session with a user, two: `{"user": {…}}`, or `{"session": {…}}` in the JSON form of zitadel.session.v2.Session
- * and, beyond that, `creatorId`, `endedAt` and `endReason`; beside either may be the `instanceId`, "default" if not.
+ * Reads a line of an import: `{"user": {…}}`, or `{"session": {…}}` in the JSON form of zitadel.session.v2.Session and,
+ * beyond that, `creatorId`, `endedAt` and `endReason`; beside either may be the `instanceId`, "default" if not. It makes
+ * one record, or two if it is a session with a user.
  *
  * As everywhere in protobuf's JSON, a field may be spelled in snake_case, and null is the same as leaving it out.
  * Dates are cut to microseconds, an IP address gets its canonical form, an empty `factors` or `userAgent` is none.
@@ -30,11 +30,11 @@ const maybeNoDate = /-(?:02-(?:29|3\d)|(?:04|06|09|11)-31)T|T24:/;
 export function readRecords(line: string): ImportRecord[] {
   const json = parse(line);
   const { instanceId: id, user, session, ...rest } = json;
-  if (maybeUnstorable.test(line)) assertStorable(Object.assign({ instanceId: id }, user, session), "");
+  if (maybeUnstorable.test(line)) assertStorable(Object.assign({ instanceId: id }, user, session));
   assertNoMore(rest);
-  const instanceId = id === undefined || id === null ? defaultInstanceId : readId(id, "instanceId");
-  if (isObject(user) && session === undefined) return [{ kind: "user", user: readUser(instanceId, user) }];
-  if (isObject(session) && user === undefined) {
+  const instanceId = isAbsent(id) ? defaultInstanceId : readId(id, "instanceId");
+  if (isObject(user) && isAbsent(session)) return [{ kind: "user", user: readUser(instanceId, user) }];
+  if (isObject(session) && isAbsent(user)) {
     return readSession(instanceId, session, { mayHoldNoDate: maybeNoDate.test(line) });
   }
   throw refused('the line must hold one object, "user" or "session"');
@@ -51,7 +51,7 @@ function parse(line: string): JsonObject {
   return json;
 }
 
-function readUser(instanceId: string, json: JsonObject): User {
+function readUser(instanceId: string, json: JsonObject): ImportedUser {
   const { id, organizationId, userName, loginName, displayName, avatarUrl, ...rest } = json;
   assertNoMore(rest);
   return {
@@ -62,6 +62,7 @@ function readUser(instanceId: string, json: JsonObject): User {
     loginName: readText(loginName, "loginName") ?? "",
     displayName: readText(displayName, "displayName") ?? "",
     avatarUrl: readText(avatarUrl, "avatarUrl") ?? "",
+    ...plainIdentity,
   };
 }
 
@@ -80,13 +81,15 @@ function readSession(
     id: readId(message.id, "id"),
     createdAt: toInstant(message.creationDate, "creationDate"),
     changedAt: toInstant(message.changeDate ?? message.creationDate, "changeDate"),
-    creatorId: creatorId === undefined || creatorId === null ? null : readId(creatorId, "creatorId"),
+    creatorId: isAbsent(creatorId) ? null : readId(creatorId, "creatorId"),
     ...toFactors(factors),
     metadata: Object.fromEntries(Object.entries(metadata).map(([key, value]) => [key, toBase64(value)])),
     ...toUserAgent(userAgent),
     expiresAt: message.expirationDate ? toInstant(message.expirationDate, "expirationDate") : null,
-    endedAt: endedAt === undefined || endedAt === null ? null : readDate(endedAt, "endedAt"),
+    endedAt: isAbsent(endedAt) ? null : readDate(endedAt, "endedAt"),
     endReason: readText(endReason, "endReason") ?? null,
+    endedBy: null,
+    tokenHash: null,
   };
   assertOrder(session);
   const record = { kind: "session", session } as const;
@@ -148,8 +151,9 @@ function toIp(ip: string): string {
 }
 
 // Whom sessions name is called by the name they sign in with, until a line for the user says more.
-function toUser(instanceId: string, { id, organizationId, loginName, displayName }: UserFactor): User {
-  return { instanceId, id, organizationId, userName: loginName, loginName, displayName, avatarUrl: "" };
+function toUser(instanceId: string, { id, organizationId, loginName, displayName }: UserFactor): ImportedUser {
+  const names = { userName: loginName, loginName, displayName, avatarUrl: "" };
+  return { instanceId, id, organizationId, ...names, ...plainIdentity };
 }
 
 function assertOrder({ createdAt, changedAt, endedAt, endReason }: ImportedSession): void {
@@ -170,7 +174,7 @@ function readId(value: JsonValue | undefined, field: string): string {
 }
 
 function readText(value: JsonValue | undefined, field: string): string | undefined {
-  if (value === undefined || value === null) return undefined;
+  if (isAbsent(value)) return undefined;
   if (typeof value !== "string") throw refused(`${field} must be a text`);
   return value;
 }
@@ -192,4 +196,8 @@ function toBase64(bytes: Uint8Array): string {
 function assertNoMore(rest: JsonObject): void {
   const [key] = Object.keys(rest);
   if (key !== undefined) throw refused(`${key} is not a known key`);
+}
+
+function isAbsent(value: JsonValue | undefined): value is null | undefined {
+  return value === undefined || value === null;
 }

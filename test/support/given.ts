@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { Database } from "../../src/database.ts";
+import { plainIdentity } from "../../src/sessions/bulk.ts";
 import { type Instant, instantOfMs } from "../../src/sessions/instant.ts";
 import { type NewSession, type Session, sessions, type User, users } from "../../src/sessions/schema.ts";
 
@@ -24,10 +25,12 @@ export function createGiven(database: Database, instanceId: string) {
         loginName: `${id}@example.com`,
         displayName: `User ${id}`,
         avatarUrl: "",
+        ...plainIdentity,
         ...user,
       };
-      await database.db.insert(users).values(row);
-      return row;
+      const [stored] = await database.db.insert(users).values(row).returning();
+      if (stored === undefined) throw new Error("the user was not stored");
+      return stored;
     },
 
     /** A session without a user, unless the test names one: then it is of that user's organization `org-1`. */

@@ -1,13 +1,17 @@
 import { randomUUID } from "node:crypto";
 import { pino } from "pino";
-import { type AuthOptions, createAuthenticate } from "../../src/auth.ts";
+import { createAuthenticate, createVerifyBearer } from "../../src/auth.ts";
 import type { Database } from "../../src/database.ts";
 import { createIssuer } from "../../src/issuer.ts";
 import { createServer, type ServerOptions } from "../../src/server.ts";
+import { createAuthenticateHolder } from "../../src/session-token.ts";
 import { instantOfMs } from "../../src/sessions/instant.ts";
 import { openTestDatabase } from "./database.ts";
 import { createGiven } from "./given.ts";
 import { audience, startTestIssuer, type TestIssuer } from "./issuer.ts";
+
+/** The cookie that holds session tokens. */
+export const cookieName = "ory_kratos_session";
 
 /** A whole Rollcall on a free port, with an instance, an issuer and a database pool of its own. */
 export interface TestServer {
@@ -23,25 +27,22 @@ export interface TestServer {
 
 /** Starts a server; its time is the real one, since tokens and clients have it too. */
 export async function startTestServer(
-  options: Partial<ServerOptions & AuthOptions> & { databaseUrl?: string } = {},
+  options: Partial<ServerOptions> & { databaseUrl?: string } = {},
 ): Promise<TestServer> {
   const database = openTestDatabase(options.databaseUrl);
   const issuer = await startTestIssuer();
   const instanceId = randomUUID();
   const now = () => instantOfMs(Date.now());
   const log: Record<string, unknown>[] = [];
-  const authenticate = createAuthenticate({
-    instanceId,
-    issuer: createIssuer(issuer.url, { cooldownMs: 0 }),
-    audience,
-    database,
-    now,
-  });
+  const verifyBearer = createVerifyBearer({ issuer: createIssuer(issuer.url, { cooldownMs: 0 }), audience, now });
   const port = await createServer({
     host: "127.0.0.1",
     port: 0,
     directory: { database, now },
-    authenticate,
+    authenticate: createAuthenticate(instanceId, database, verifyBearer),
+    authenticateHolder: createAuthenticateHolder({ instanceId, cookieName, verifyBearer, database, now }),
+    requiredAal: "aal1",
+    lifespanMs: 86_400_000,
     corsOrigins: [],
     deadlineMs: 30_000,
     log: pino({ level: "info" }, { write: (line: string) => log.push(JSON.parse(line)) }),

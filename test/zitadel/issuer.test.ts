@@ -5,7 +5,7 @@ import type { AddressInfo } from "node:net";
 import { Code } from "@connectrpc/connect";
 import { generateKeyPair, SignJWT } from "jose";
 import { afterAll, describe, expect, onTestFinished, test } from "vitest";
-import { createAuthenticate } from "../../src/auth.ts";
+import { createAuthenticate, createVerifyBearer } from "../../src/auth.ts";
 import { createIssuer, type IssuerOptions } from "../../src/issuer.ts";
 import { openTestDatabase } from "../support/database.ts";
 import { now } from "../support/given.ts";
@@ -186,13 +186,12 @@ async function givenIssuer(): Promise<TestIssuer> {
 /** A server that trusts an issuer by these options, and what it does with a token. */
 async function givenServer(options: IssuerOptions = {}, issuer?: TestIssuer) {
   const trusted = issuer ?? (await givenIssuer());
-  const authenticate = createAuthenticate({
-    instanceId: randomUUID(),
+  const verifyBearer = createVerifyBearer({
     issuer: createIssuer(trusted.url, options),
     audience,
-    database,
     now: () => BigInt(Date.now()) * 1_000n,
   });
+  const authenticate = createAuthenticate(randomUUID(), database, verifyBearer);
   const server = await startTestServer({ authenticate, directory: { database, now: () => now } });
   onTestFinished(() => server.close());
   const { sessions } = createClients(server);

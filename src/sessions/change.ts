@@ -1,0 +1,69 @@
+import { and, inArray, sql } from "drizzle-orm";
+import type { Scope } from "./access.ts";
+import { type Condition, expires, hasIdIn, isNotEnded } from "./filter.ts";
+import type { Instant } from "./instant.ts";
+import { nextChange, type SessionOfUser, sessions } from "./schema.ts";
+import { type Db, findSession } from "./store.ts";
+
+/** When, why and by which user sessions are ended; `by` is undefined if nobody did it by hand. */
+export interface End {
+  at: Instant;
+  reason: string;
+  by: string | undefined;
+}
+
+/**
+ * Ends the sessions in scope that meet every condition and were not ended yet, at most `limit` of them; tells how many
+ * these were, and how many of them were live, the others having expired.
+ */
+export async function endSessions(
+  db: Db,
+  scope: Scope,
+  conditions: readonly Condition[],
+  { at, reason, by, limit }: End & { limit?: number },
+): Promise<{ ended: number; live: number }> {
+  const ended = await db
+    .update(sessions)
+    .set({ endedAt: at, endReason: reason, endedBy: by ?? null, changedAt: at, sequence: nextChange })
+    .where(someOf(db, and(scope, isNotEnded(), ...conditions), scope, limit))
+    .returning({ live: sql<boolean>`${expires("after", at)}` });
+  return { ended: ended.length, live: ended.filter(({ live }) => live).length };
+}
+
+/** Removes the sessions in scope that meet every condition, at most `limit` of them, for good; tells how many these were. */
+export async function eraseSessions(
+  db: Db,
+  scope: Scope,
+  conditions: readonly Condition[],
+  limit?: number,
+): Promise<number> {
+  const erased = await db
+    .delete(sessions)
+    .where(someOf(db, and(scope, ...conditions), scope, limit))
+    .returning({ id: sessions.id });
+  return erased.length;
+}
+
+/**
+ * Lets a session in scope that was not ended live until `expiresAt`, also if it has expired, and returns it as it is
+ * then; undefined if there is none.
+ */
+export async function extendSession(
+  db: Db,
+  scope: Scope,
+  id: string,
+  { expiresAt, at }: { expiresAt: Instant; at: Instant },
+): Promise<SessionOfUser | undefined> {
+  await db
+    .update(sessions)
+    .set({ expiresAt, changedAt: at, sequence: nextChange })
+    .where(and(scope, hasIdIn([id]), isNotEnded()));
+  return await findSession(db, scope, [hasIdIn([id])]);
+}
+
+/** The rows that meet a condition, or `limit` of them, whichever. */
+function someOf(db: Db, condition: Condition, scope: Scope, limit: number | undefined): Condition {
+  if (limit === undefined) return condition;
+  const some = db.select({ id: sessions.id }).from(sessions).where(condition).limit(limit);
+  return and(scope, inArray(sessions.id, some));
+}
