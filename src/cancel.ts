@@ -16,7 +16,7 @@ export function createCancellable(client: Sql, maxConnections: number): (signal:
     const done = await turns(signal);
     try {
       return await runUntil(signal, start).catch((error) => {
-        // The cancellation of the query before us on this connection came late and hit us. Ours are reads: ask again.
+        // The cancellation of the query before us on this connection came late and hit us. What is cancelled is undone: again.
         if (signal.aborted || !isCancelled(error)) throw error;
         return runUntil(signal, start);
       });

@@ -4,6 +4,7 @@ import {
   type UniversalServerRequest,
   type UniversalServerResponse,
 } from "@connectrpc/connect/protocol";
+import { orAborted } from "../http/abort.ts";
 import { type Answer, type Call, type KratosOptions, recordOf } from "./call.ts";
 import { toErrorAnswer } from "./error.ts";
 import { printJson } from "./json.ts";
@@ -31,19 +32,6 @@ export function serve({ name, handle, pathId = "", options }: Serving): Universa
       return toResponse(request, toErrorAnswer(error, request));
     }
   };
-}
-
-/** What `result` gives, or the reason of the signal if that comes first: a database that hangs holds no client. */
-async function orAborted<T>(signal: AbortSignal, result: Promise<T>): Promise<T> {
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const abort = () => reject(signal.reason);
-  signal.addEventListener("abort", abort);
-  if (signal.aborted) abort();
-  try {
-    return await Promise.race([aborted, result]);
-  } finally {
-    signal.removeEventListener("abort", abort);
-  }
 }
 
 function toResponse(request: UniversalServerRequest, { status, header, json }: Answer): UniversalServerResponse {

@@ -8,6 +8,7 @@ import {
 import { codeToString } from "@connectrpc/connect/protocol-connect";
 import { type Authenticate, setCaller } from "../auth.ts";
 import { SessionError } from "../errors.ts";
+import { orAborted } from "../http/abort.ts";
 import { requestRecord } from "../http/listener.ts";
 import { toConnectError } from "./error.ts";
 
@@ -56,18 +57,4 @@ function failure(error: unknown, { signal, values }: Pick<HandlerContext, "signa
 /** Why a call was over before it was answered; whatever else broke, broke because of that. */
 function toEnd(reason: unknown): ConnectError {
   return reason instanceof ConnectError ? reason : new ConnectError("the client is gone", Code.Canceled);
-}
-
-/** What `result` gives, or the reason of the signal if that comes first: a database that hangs holds no client. */
-async function orAborted<T>(signal: AbortSignal, result: Promise<T>): Promise<T> {
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const abort = () => reject(signal.reason);
-  signal.addEventListener("abort", abort);
-  if (signal.aborted) abort();
-  try {
-    // Whichever comes second is heard by nobody, and its failure ends nothing.
-    return await Promise.race([aborted, result]);
-  } finally {
-    signal.removeEventListener("abort", abort);
-  }
 }
