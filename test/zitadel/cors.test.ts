@@ -39,10 +39,12 @@ describe("a preflight request", () => {
     expect(words(response, "vary")).toContain("origin");
   });
 
-  test("allows no credentials: callers are known by a header", async () => {
-    const response = await preflight(restricted.url, console);
+  test("allows credentials to an origin that is named, but not to any", async () => {
+    const named = await preflight(restricted.url, console);
+    const any = await preflight(open.url, console);
 
-    expect(response.headers.has("access-control-allow-credentials")).toBe(false);
+    expect(named.headers.get("access-control-allow-credentials")).toBe("true");
+    expect(any.headers.has("access-control-allow-credentials")).toBe(false);
   });
 });
 
