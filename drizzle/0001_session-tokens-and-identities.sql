@@ -8,7 +8,7 @@ ALTER TABLE "users" ADD COLUMN "metadata_public" jsonb;--> statement-breakpoint
 ALTER TABLE "users" ADD COLUMN "available_aal" text;--> statement-breakpoint
 ALTER TABLE "users" ADD COLUMN "created_at" timestamptz DEFAULT now() NOT NULL;--> statement-breakpoint
 ALTER TABLE "users" ADD COLUMN "changed_at" timestamptz DEFAULT now() NOT NULL;--> statement-breakpoint
-CREATE UNIQUE INDEX "sessions_token_idx" ON "sessions" USING btree ("instance_id","token_hash");--> statement-breakpoint
+CREATE UNIQUE INDEX "sessions_token_idx" ON "sessions" USING btree ("instance_id","token_hash") WHERE "sessions"."token_hash" is not null;--> statement-breakpoint
 ALTER TABLE "sessions" ADD CONSTRAINT "sessions_end_is_whole" CHECK ("sessions"."ended_at" is not null or num_nonnulls("sessions"."end_reason", "sessions"."ended_by") = 0);--> statement-breakpoint
 ALTER TABLE "users" ADD CONSTRAINT "users_state_is_known" CHECK ("users"."state" in ('active', 'inactive'));--> statement-breakpoint
 ALTER TABLE "users" ADD CONSTRAINT "users_available_aal_is_known" CHECK ("users"."available_aal" in ('aal1', 'aal2'));

@@ -118,7 +118,7 @@ async function verify(token: string, issuer: Issuer, audience: string, currentDa
     return payload;
   } catch (error) {
     if (error instanceof errors.JOSEError)
-      throw new SessionError("token_invalid", "token is not good", { cause: error });
+      throw new SessionError("token_invalid", `token is not good: ${error.message}`, { cause: error });
     throw error;
   }
 }

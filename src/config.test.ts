@@ -73,7 +73,7 @@ describe("readConfig", () => {
   test("defaults of the caller come before the usual ones and after the environment", () => {
     const defaults = { LOG_LEVEL: "warn", PORT: "1" };
 
-    expect(readConfig({ PORT: "2" }, defaults)).toEqual({ ...usual, logLevel: "warn", port: 2 });
+    expect(readConfig({ PORT: "2" }, { defaults })).toEqual({ ...usual, logLevel: "warn", port: 2 });
   });
 });
 
@@ -128,7 +128,7 @@ describe("readConfig refuses", () => {
   });
 
   test("a wrong default of the caller like a wrong variable", () => {
-    expect(() => readConfig({}, { PORT: "x" })).toThrow("PORT must be a whole number");
+    expect(() => readConfig({}, { defaults: { PORT: "x" } })).toThrow("PORT must be a whole number");
   });
 
   test.each([

@@ -38,28 +38,48 @@ export class ConfigError extends Error {
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/**
- * Reads the configuration from an environment; `defaults` are those, by variable, that differ from the usual ones.
- *
- * Throws ConfigError with all that is wrong with it.
- */
-export function readConfig(environment: Environment = process.env, defaults: Environment = {}): Config {
-  const problems: string[] = [];
+/** What is wrong, by the variable's name: each text continues it, like `must be set`. */
+export type Problems = Map<string, string>;
+
+/** What a command wants of its configuration beyond the usual. */
+export interface ConfigOptions {
+  /** Defaults, by variable, that differ from the usual ones. */
+  defaults?: Environment;
+  /** Tells what is missing or wrong for a purpose, though each setting by itself is good. */
+  check?: (config: Partial<Config>) => Problems;
+}
+
+/** Reads the configuration from an environment. Throws ConfigError with all that is wrong with it. */
+export function readConfig(
+  environment: Environment = process.env,
+  { defaults = {}, check = noProblems }: ConfigOptions = {},
+): Config {
+  const problems: Problems = new Map();
   const entries = Object.entries(settings).map(([key, { name, unset, read }]) => {
     try {
       return [key, read(environment[name]?.trim() || (defaults[name] ?? unset))];
     } catch (error) {
-      problems.push(`${name} ${error instanceof Error ? error.message : error}`);
+      problems.set(name, error instanceof Error ? error.message : String(error));
       return [key, undefined];
     }
   });
   // Safe: each key of Config was read by its own setting, or there is a problem.
   const config = Object.fromEntries(entries) as Config;
-  if (problems.length === 0 && (config.tlsCertFile === undefined) !== (config.tlsKeyFile === undefined)) {
-    problems.push("TLS_CERT_FILE and TLS_KEY_FILE must be set together");
+  for (const [name, problem] of [...checkTls(config), ...check(config)]) {
+    // A setting that could not be read has been told of already.
+    if (!problems.has(name)) problems.set(name, problem);
   }
-  if (problems.length > 0) throw new ConfigError(problems.join("\n"));
+  if (problems.size > 0) throw new ConfigError([...problems].map((problem) => problem.join(" ")).join("\n"));
   return config;
+}
+
+function noProblems(): Problems {
+  return new Map();
+}
+
+function checkTls({ tlsCertFile, tlsKeyFile }: Partial<Config>): Problems {
+  const isWhole = (tlsCertFile === undefined) === (tlsKeyFile === undefined);
+  return isWhole ? noProblems() : new Map([["TLS_CERT_FILE", "and TLS_KEY_FILE must be set together"]]);
 }
 
 function setting<T>(name: string, unset: string, read: (text: string) => T): Setting<T> {

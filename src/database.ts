@@ -16,13 +16,15 @@ export interface Database {
   during(signal: AbortSignal): Db;
   /** The driver, for what the query builder cannot spell, such as COPY. */
   readonly client: Sql;
-  /** Lets running queries finish, then closes every connection. */
+  /** Lets running queries finish, for 5 s at most, then closes every connection. */
   close(): Promise<void>;
 }
 
 const casing = "snake_case";
 const oldestVersion = 15;
 const migrationsFolder = fileURLToPath(new URL("../drizzle", import.meta.url));
+// The driver waits for ever for a query whose connection was lost in the middle of it.
+const closeSeconds = 5;
 // Any constant of our own: two processes that start together must not migrate at the same time.
 const migrationLock = 7_665_513;
 
@@ -37,9 +39,9 @@ export async function openConfiguredDatabase(config: Config, onLost: (error: Err
   const url = embedded?.url ?? databaseUrl ?? "";
   try {
     await migrateDatabase(url);
-  } catch (error) {
+  } catch (cause) {
     await embedded?.close();
-    throw error;
+    throw new Error(`the database cannot be used: ${cause instanceof Error ? cause.message : cause}`, { cause });
   }
   const database = openDatabase(url, { maxConnections });
   return {
@@ -62,7 +64,7 @@ export function openDatabase(url: string, { maxConnections = 10 } = {}): Databas
     during: (signal) =>
       new PostgresJsDatabase(dialect, new PostgresJsSession(cancellable(signal), dialect, undefined), undefined),
     client,
-    close: () => client.end(),
+    close: () => client.end({ timeout: closeSeconds }),
   };
 }
 
@@ -82,7 +84,7 @@ export async function migrateDatabase(url: string): Promise<void> {
     await migrate(drizzle({ client, casing }), { migrationsFolder });
   } finally {
     // The lock goes with the connection.
-    await client.end();
+    await client.end({ timeout: closeSeconds });
   }
 }
 

@@ -1,19 +1,22 @@
 #!/usr/bin/env node
 import { Command } from "commander";
 import { pino } from "pino";
+import packageJson from "../package.json" with { type: "json" };
 import { readConfig } from "./config.ts";
 import { openConfiguredDatabase } from "./database.ts";
-import { serve } from "./serve.ts";
+import { checkCallers, serve } from "./serve.ts";
 
 const program = new Command("rollcall")
   .description("A session directory: login sessions in PostgreSQL, answered in the dialects clients already speak.")
-  .addHelpText("after", "\nSettings are environment variables: see docs/configuration.md.");
+  .version(packageJson.version)
+  .addHelpText("after", "\nSettings are environment variables: see docs/configuration.md.")
+  .showHelpAfterError("Settings are environment variables, not options: see docs/configuration.md.");
 
 program
   .command("serve")
   .description("serve every dialect on one port, until SIGTERM or SIGINT")
   .action(async () => {
-    const config = readConfig();
+    const config = readConfig(undefined, { check: checkCallers });
     await serve(config, pino({ level: config.logLevel }));
   });
 
@@ -47,7 +50,7 @@ program
   .action(async () => {
     const { runDemo } = await import("./demo/demo.ts");
     // A request's line would hide the commands to paste.
-    const config = readConfig(undefined, { LOG_LEVEL: "warn" });
+    const config = readConfig(undefined, { defaults: { LOG_LEVEL: "warn" } });
     await runDemo(config, pino({ level: config.logLevel }));
   });
 

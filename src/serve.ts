@@ -1,8 +1,9 @@
 import { once } from "node:events";
 import { readFile } from "node:fs/promises";
+import { createSecureContext } from "node:tls";
 import type { Logger } from "pino";
 import { createAuthenticate, createVerifyBearer } from "./auth.ts";
-import { type Config, ConfigError } from "./config.ts";
+import { type Config, ConfigError, type Problems } from "./config.ts";
 import { type Database, openConfiguredDatabase } from "./database.ts";
 import { isDemoIssuer } from "./demo/issuer.ts";
 import type { Port } from "./http/port.ts";
@@ -18,15 +19,15 @@ const echoMs = 1_000;
 /**
  * Runs Rollcall until SIGTERM, SIGINT or SIGHUP, then lets requests in flight finish and closes everything, the last first.
  *
- * Throws ConfigError if nothing says whose callers to trust, or if it is the demo's issuer, whose key is no secret.
+ * Throws ConfigError if the certificate and its key cannot be used.
  */
 export async function serve(config: Config, log: Logger): Promise<void> {
   // Before anything is started, so that a signal never finds half of it without an owner.
   const stop = stopSignal();
-  requireCallers(config);
+  const tls = await readTls(config);
   const lost = Promise.withResolvers<never>();
   const database = await openConfiguredDatabase(config, lost.reject);
-  const port = await openServer(config, database, log).catch(async (error) => {
+  const port = await openServer(config, database, log, tls).catch(async (error) => {
     await database.close();
     throw error;
   });
@@ -56,7 +57,7 @@ export async function stopSignal(): Promise<NodeJS.Signals> {
 }
 
 /** Opens the one port over an open database, as the configuration says. */
-export async function openServer(config: Config, database: Database, log: Logger): Promise<Port> {
+export async function openServer(config: Config, database: Database, log: Logger, tls?: TlsOptions): Promise<Port> {
   const now = () => instantOfMs(Date.now());
   const { instanceId } = config;
   const issuer = createIssuer(config.oidcIssuer ?? "");
@@ -64,7 +65,7 @@ export async function openServer(config: Config, database: Database, log: Logger
   return await createServer({
     host: config.host,
     port: config.port,
-    tls: await readTls(config),
+    tls,
     directory: { database, now },
     authenticate: createAuthenticate(instanceId, database, verifyBearer),
     authenticateHolder: createAuthenticateHolder({
@@ -82,16 +83,25 @@ export async function openServer(config: Config, database: Database, log: Logger
   });
 }
 
-function requireCallers({ oidcIssuer, oidcAudience }: Config): void {
-  const problems: string[] = [];
+/** Tells what a server lacks of knowing whose callers to trust; the demo's issuer is nobody's. */
+export function checkCallers({ oidcIssuer, oidcAudience }: Partial<Config>): Problems {
+  const problems: Problems = new Map();
   if (oidcIssuer === undefined)
-    problems.push("OIDC_ISSUER is not set: the URL of the issuer whose tokens are accepted");
-  else if (isDemoIssuer(oidcIssuer)) problems.push("OIDC_ISSUER is the demo's issuer, whose tokens anyone can have");
-  if (oidcAudience === undefined) problems.push("OIDC_AUDIENCE is not set: the audience that tokens must carry");
-  if (problems.length > 0) throw new ConfigError(problems.join("\n"));
+    problems.set("OIDC_ISSUER", "is not set: the URL of the issuer whose tokens are accepted");
+  else if (isDemoIssuer(oidcIssuer)) problems.set("OIDC_ISSUER", "is the demo's issuer, whose tokens anyone can have");
+  if (oidcAudience === undefined) problems.set("OIDC_AUDIENCE", "is not set: the audience that tokens must carry");
+  return problems;
 }
 
 async function readTls({ tlsCertFile, tlsKeyFile }: Config): Promise<TlsOptions | undefined> {
   if (tlsCertFile === undefined || tlsKeyFile === undefined) return undefined;
-  return { cert: await readFile(tlsCertFile), key: await readFile(tlsKeyFile) };
+  try {
+    const tls = { cert: await readFile(tlsCertFile), key: await readFile(tlsKeyFile) };
+    // Or the port would open, and every handshake fail: throws if the key is not the certificate's.
+    createSecureContext(tls);
+    return tls;
+  } catch (cause) {
+    const problem = cause instanceof Error ? cause.message : cause;
+    throw new ConfigError(`TLS_CERT_FILE and TLS_KEY_FILE cannot be used: ${problem}`, { cause });
+  }
 }

@@ -1,9 +1,10 @@
-import { randomUUID } from "node:crypto";
+import { generateKeyPairSync, randomUUID } from "node:crypto";
 import { once } from "node:events";
-import { rm } from "node:fs/promises";
+import { rm, writeFile } from "node:fs/promises";
 import http2 from "node:http2";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { createTestDatabase, type TestDatabase } from "./support/database.ts";
 import { audience, startTestIssuer, type TestIssuer } from "./support/issuer.ts";
@@ -35,12 +36,32 @@ describe("rollcall serve", () => {
     expect([code, stderr]).toEqual([1, expect.stringContaining("OIDC_ISSUER is the demo's issuer")]);
   });
 
-  test("tells every setting that is wrong at once", async () => {
-    const { code, stderr } = await startCommand(["serve"], { PORT: "high", LOG_LEVEL: "loud" }).ended;
+  test("tells every setting that is wrong or missing at once", async () => {
+    const settings = { PORT: "high", TLS_KEY_FILE: "key.pem", OIDC_ISSUER: "https://id.example" };
+
+    const { code, stderr } = await startCommand(["serve"], settings).ended;
 
     expect(code).toBe(1);
-    expect(stderr).toContain("PORT must be");
-    expect(stderr).toContain("LOG_LEVEL must be");
+    for (const problem of ["PORT must", "TLS_CERT_FILE and TLS_KEY_FILE must", "OIDC_AUDIENCE is not set"]) {
+      expect(stderr).toContain(problem);
+    }
+  });
+
+  test("refuses a key that is not the certificate's", async () => {
+    const file = (name: string) => fileURLToPath(new URL(`support/tls/${name}`, import.meta.url));
+    const settings = { OIDC_ISSUER: "https://id.example", OIDC_AUDIENCE: audience };
+    const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+    const otherKey = join(tmpdir(), `rollcall-key-${randomUUID()}.pem`);
+    await writeFile(otherKey, privateKey.export({ type: "pkcs8", format: "pem" }));
+
+    const tls = { TLS_CERT_FILE: file("test-only-cert.pem"), TLS_KEY_FILE: otherKey };
+    const { code, stderr } = await startCommand(["serve"], { ...settings, ...tls }).ended;
+
+    expect([code, stderr]).toEqual([
+      1,
+      expect.stringMatching(/TLS_CERT_FILE and TLS_KEY_FILE cannot be used: .*mismatch/),
+    ]);
+    await rm(otherKey);
   });
 
   test("keeps its data in the embedded server from one start to the next", async () => {
@@ -80,6 +101,8 @@ describe("SIGTERM", () => {
     ];
     await vi.waitFor(async () => expect(await database.countQueries()).toBe(2));
 
+    // Twice, as npm passes on the Ctrl-C that the terminal has sent already.
+    rollcall.child.kill("SIGTERM");
     rollcall.child.kill("SIGTERM");
     await goaway;
     await lock.release();

@@ -39,7 +39,7 @@ export function toScript(url: string, tokens: Tokens): string {
       lines: Object.entries(tokens).map(([name, token]) => `${name}=${token}`),
     },
     {
-      about: "REST, the admin: the newest 2 of all sessions, and in details how many there are",
+      about: "REST, the admin: the newest 2 of all sessions that were not ended, and how many those are",
       lines: [
         `curl -sS -w '\\n' '${url}/v2/sessions/search' \\`,
         `  -H "Authorization: Bearer $ADMIN" \\`,

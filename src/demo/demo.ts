@@ -82,7 +82,9 @@ function greet(url: string, dataDir: string, isNew: boolean): void {
   const data = `${organizations.length} organizations, ${userCount} users, ${sessionCount.toLocaleString("en")} sessions`;
   say(`Rollcall answers at ${url} until Ctrl-C`);
   say(`Its data is in ${dataDir}, ${isNew ? `made just now: ${data}` : "kept from an earlier start"}`);
-  say(`Paste what follows into another terminal, in this folder. The tokens are good for ${tokenHours} hours`);
+  say(
+    `Paste what follows into another terminal, in this folder. The tokens are good until it stops, ${tokenHours} hours at most`,
+  );
 }
 
 // One line for people, which a shell takes for a comment.

@@ -63,7 +63,9 @@ interface RunningServer {
 }
 
 function inUse(clusterDir: string, { userId }: RunningServer): Error {
-  return new Error(`the database in ${clusterDir} is in use by process ${userId}`);
+  return new Error(
+    `the database in ${clusterDir} is in use by process ${userId}: stop that, or set DATABASE_URL or another DATA_DIR`,
+  );
 }
 
 // Process numbers are used again: undefined if this one runs no PostgreSQL now. One that does, but not started by us

@@ -9,7 +9,7 @@ import { dropLongTimeouts } from "./timeout-headers.ts";
 export interface RequestRecord {
   /** The method, as `package.Service/Method`. */
   rpc?: string;
-  /** `grpc`, `grpc-web` or `connect`; REST comes as connect, by its own path. */
+  /** `grpc`, `grpc-web`, `connect` or `rest`. */
   protocol?: string;
   userId?: string;
   /** How it failed, as the name of a status code; undefined if it did not. */

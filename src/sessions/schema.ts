@@ -123,7 +123,7 @@ export const sessions = pgTable(
     index("sessions_creator_idx").on(t.instanceId, t.creatorId, t.createdAt, t.id),
     index("sessions_organization_idx").on(t.instanceId, t.organizationId, t.createdAt, t.id),
     index("sessions_agent_idx").on(t.instanceId, t.agentFingerprintId, t.createdAt, t.id),
-    uniqueIndex("sessions_token_idx").on(t.instanceId, t.tokenHash),
+    uniqueIndex("sessions_token_idx").on(t.instanceId, t.tokenHash).where(sql`${t.tokenHash} is not null`),
     index("sessions_sequence_idx").on(t.instanceId, t.sequence),
     check("sessions_user_is_whole", sql`num_nulls(${t.userId}, ${t.organizationId}, ${t.userCheckedAt}) in (0, 3)`),
     check("sessions_factors_need_user", sql`${t.userId} is not null or ${noneOf(factorColumns(t))}`),

@@ -11,6 +11,7 @@ import {
 import { codeFromString } from "@connectrpc/connect/protocol-connect";
 import { parseTimeout } from "@connectrpc/connect/protocol-grpc";
 import { http } from "../../gen/google/api/annotations_pb.ts";
+import { requestRecord } from "../http/listener.ts";
 
 /** Finds the handler of a REST request by verb and path; undefined if no method has that path. */
 export type RestRouter = (verb: string, path: string) => UniversalHandlerFn | undefined;
@@ -72,6 +73,8 @@ async function serve(
     // Read only once the caller is known: the handler authenticates before it asks for the body.
     body: readConnectBody(route, path, request, maxBytes),
   });
+  const record = request.contextValues?.get(requestRecord);
+  if (record !== undefined) record.protocol = "rest";
   return response.status === 200 ? response : await toRestError(response);
 }
 
