@@ -1,5 +1,5 @@
 import type { Writable } from "node:stream";
-import { Presets, SingleBar } from "cli-progress";
+import { MultiBar, Presets } from "cli-progress";
 import type { Line } from "./lines.ts";
 
 /** What an import did. */
@@ -39,7 +39,7 @@ const maxReasonLength = 500;
 export function createReport(stream: ReportStream, size: number | undefined): ImportReport {
   const summary = { users: 0, sessions: 0, unchanged: 0, refused: 0 };
   const bar = stream.isTTY ? startBar(stream, size) : undefined;
-  const print = (text: string) => stream.write(bar ? `\r\x1b[K${text}\n` : `${text}\n`);
+  const print = (text: string) => (bar ? bar.print(text) : stream.write(`${text}\n`));
   let bytes = 0;
   let lines = 0;
   return {
@@ -66,14 +66,22 @@ export function createReport(stream: ReportStream, size: number | undefined): Im
   };
 }
 
-function startBar(stream: Writable, size: number | undefined): SingleBar {
+function startBar(stream: Writable, size: number | undefined) {
   const counts = "{lines} lines | {refused} refused | {duration_formatted}";
   const format = size === undefined ? counts : `{bar} {percentage}% | ${counts}, {eta_formatted} to go`;
-  // Drawn again even if it is as before, for a refused line may have taken its place. Without a handler of SIGINT of
-  // its own, which would keep Ctrl-C from ending the process.
-  const bar = new SingleBar({ stream, format, forceRedraw: true, gracefulExit: false }, Presets.shades_classic);
-  bar.start(size ?? 0, 0, { lines: 0, refused: 0 });
-  return bar;
+  // Several bars can print lines above themselves; a single one goes back to where it started, over such lines.
+  // No handler of SIGINT of its own: it would keep Ctrl-C from ending the process.
+  const bars = new MultiBar({ stream, format, forceRedraw: true, gracefulExit: false }, Presets.shades_classic);
+  const bar = bars.create(size ?? 0, 0, { lines: 0, refused: 0 });
+  return {
+    print: (line: string) => bars.log(`${line}\n`),
+    update: (bytes: number, counts: { lines: number; refused: number }) => bar.update(bytes, counts),
+    stop() {
+      // Lines wait for the next time the bar is drawn.
+      bars.update();
+      bars.stop();
+    },
+  };
 }
 
 // The reason may quote the line, which may hold anything, also what a terminal takes for a command.

@@ -84,18 +84,21 @@ export function assertDate(json: JsonValue, path: string): void {
   throw refused(`${path} must be a date between the years 1 and 9999, like 2026-01-02T03:04:05.123456Z`);
 }
 
+// No record is that deep: what is deeper is refused for its form, and must not exhaust the stack before that.
+const maxDepth = 10;
+
 /**
  * Throws SessionError `invalid_request` if a text cannot be stored as it is.
  *
  * PostgreSQL keeps no NUL, and UTF-8 no half of a surrogate pair: the one would fail, the other become U+FFFD.
  */
-export function assertStorable(json: JsonValue | undefined, path: string): void {
+export function assertStorable(json: JsonValue | undefined, path = "", depth = 0): void {
   if (typeof json === "string") {
     if (json.includes("\0") || !json.isWellFormed()) throw refused(`${path} holds a character that cannot be stored`);
-  } else if (typeof json === "object" && json !== null) {
+  } else if (typeof json === "object" && json !== null && depth < maxDepth) {
     for (const [key, value] of Object.entries(json)) {
       assertStorable(key, `a key of ${path || "the record"}`);
-      assertStorable(value, `${path}${path && "."}${key}`);
+      assertStorable(value, `${path}${path && "."}${key}`, depth + 1);
     }
   }
 }
