@@ -1,7 +1,7 @@
 import type { DemoIssuer } from "./issuer.ts";
 import { alder } from "./organizations.ts";
 import { personas } from "./people.ts";
-import { meisBrowserId } from "./personas.ts";
+import { meisBrowserId, meisToken } from "./personas.ts";
 
 /** A token of each caller of the printed commands, by the shell variable that holds it. */
 export interface Tokens {
@@ -9,6 +9,8 @@ export interface Tokens {
   MANAGER: string;
   /** Not USER: the shell has one. */
   USER_TOKEN: string;
+  /** Of the same user's session, for Kratos's dialect. */
+  SESSION_TOKEN: string;
 }
 
 interface Block {
@@ -23,6 +25,7 @@ export async function createTokens(issuer: DemoIssuer): Promise<Tokens> {
     ADMIN: await issuer.createToken({ userId: admin.id, scope: "session.read" }),
     MANAGER: await issuer.createToken({ userId: manager.id, scope: `session.read/${manager.organizationId}` }),
     USER_TOKEN: await issuer.createToken({ userId: user.id, agentId: meisBrowserId }),
+    SESSION_TOKEN: meisToken,
   };
 }
 
@@ -61,6 +64,10 @@ export function toScript(url: string, tokens: Tokens): string {
         `  -H "Authorization: Bearer $USER_TOKEN" \\`,
         `  -d '{}'`,
       ],
+    },
+    {
+      about: "Kratos, Mei Tanaka: her other sessions, of which there is the one on her phone",
+      lines: [`curl -sS -w '\\n' '${url}/sessions' -H "X-Session-Token: $SESSION_TOKEN"`],
     },
     {
       about: "gRPC, Mei Tanaka: the sessions in her browser, whoever is signed in",

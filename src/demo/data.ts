@@ -2,7 +2,7 @@ import type { ImportedSession, ImportedUser } from "../sessions/bulk.ts";
 import type { Instant } from "../sessions/instant.ts";
 import { createDevices, type Device } from "./devices.ts";
 import { createSession, longestSignIn } from "./logins.ts";
-import { createPeople } from "./people.ts";
+import { createPeople, personas } from "./people.ts";
 import { createPersonaSessions } from "./personas.ts";
 import { chance, createRandom, pick, pickWeighted, type Random } from "./random.ts";
 
@@ -27,7 +27,9 @@ const longestAge = 60n * 24n * hour;
 export function createDemoData({ seed, now }: { seed: number; now: Instant }): DemoData {
   const random = createRandom(seed);
   const users = createPeople(random);
-  const devices = createDevices(random, users).map((device) => [device.usage, device] as const);
+  // Mei Tanaka has no other sessions than those, so that the commands show the same at every start.
+  const others = users.filter((user) => user !== personas.user);
+  const devices = createDevices(random, others).map((device) => [device.usage, device] as const);
   const sessions = createPersonaSessions(random, now);
   while (sessions.length < sessionCount) {
     const device = pickWeighted(random, devices);

@@ -1,3 +1,4 @@
+import { hashToken } from "../session-token.ts";
 import type { ImportedSession, ImportedUser } from "../sessions/bulk.ts";
 import type { Instant } from "../sessions/instant.ts";
 import { createEmptySession, loginServices } from "./logins.ts";
@@ -6,6 +7,21 @@ import type { Random } from "./random.ts";
 
 /** The fingerprint of Mei Tanaka's browser, whose accounts the demo's commands list. */
 export const meisBrowserId = "5b1d7c52-6a0e-4f7b-9f5e-2c8f1f6f3a90";
+
+/** The session token of Mei Tanaka's browser. No secret: it opens made-up data, in the demo's instance only. */
+export const meisToken = "ory_st_DemoTokenOfMeiTanakasBrowser0000";
+
+const meisPhone = {
+  agentFingerprintId: "e3a7f0c8-94b1-4d0e-8f57-1b6c20d9a5e4",
+  agentIp: "198.51.100.73",
+  agentDescription: "Safari 26.3 on iOS",
+  agentHeader: {
+    "user-agent": [
+      "Mozilla/5.0 (iPhone; CPU iPhone OS 18_7 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/26.3 Mobile/15E148 Safari/604.1",
+    ],
+    "accept-language": ["de-CH,de;q=0.9"],
+  },
+} satisfies Partial<ImportedSession>;
 
 const meisBrowser = {
   agentFingerprintId: meisBrowserId,
@@ -25,8 +41,8 @@ const hour = 3_600_291_853n;
 const day = 24n * hour;
 
 /**
- * The sessions in Mei Tanaka's browser: those of her two accounts stay live however long the demo's data is kept,
- * a colleague has signed out, and a visitor's has expired.
+ * The sessions in Mei Tanaka's browser, and one on her phone: those of her two accounts stay live however long the
+ * demo's data is kept, a colleague has signed out, and a visitor's has expired.
  */
 export function createPersonaSessions(random: Random, now: Instant): ImportedSession[] {
   const { user, userAtUniversity, colleague, visitor } = personas;
@@ -35,6 +51,7 @@ export function createPersonaSessions(random: Random, now: Instant): ImportedSes
   const meiAtUniversity = open(random, userAtUniversity, now - 2n * day);
   const jonas = open(random, colleague, now - 5n * day);
   const amara = open(random, visitor, now - 9n * day);
+  const meiOnPhone = { ...open(random, user, now - 4n * day), ...meisPhone };
   return [
     { ...amara, otpEmailCheckedAt: amara.changedAt, expiresAt: amara.createdAt + 12n * hour },
     endAfter(meiBefore, 9n * hour),
@@ -45,7 +62,13 @@ export function createPersonaSessions(random: Random, now: Instant): ImportedSes
       webAuthNUserVerified: true,
       metadata: { application: Buffer.from("library").toString("base64") },
     },
-    { ...mei, passwordCheckedAt: mei.createdAt + 9n * second, totpCheckedAt: mei.changedAt },
+    { ...meiOnPhone, webAuthNCheckedAt: meiOnPhone.changedAt, webAuthNUserVerified: true },
+    {
+      ...mei,
+      passwordCheckedAt: mei.createdAt + 9n * second,
+      totpCheckedAt: mei.changedAt,
+      tokenHash: hashToken(meisToken),
+    },
   ];
 }
 
