@@ -1,5 +1,6 @@
 import type { ImportedSession, ImportedUser } from "../sessions/bulk.ts";
 import type { Instant } from "../sessions/instant.ts";
+import { bareSession } from "../sessions/schema.ts";
 import type { Device } from "./devices.ts";
 import { demoInstanceId } from "./people.ts";
 import { chance, hex, integer, pick, pickWeighted, type Random, type Weighted } from "./random.ts";
@@ -73,34 +74,7 @@ export function createSession(random: Random, { account, device, at }: Login, no
 
 /** A session created at that time, of which nothing else is known yet. */
 export function createEmptySession(random: Random, at: Instant): ImportedSession {
-  return {
-    instanceId: demoInstanceId,
-    id: createSessionId(random, at),
-    createdAt: at,
-    changedAt: at,
-    creatorId: null,
-    userId: null,
-    organizationId: null,
-    userCheckedAt: null,
-    passwordCheckedAt: null,
-    webAuthNCheckedAt: null,
-    webAuthNUserVerified: null,
-    intentCheckedAt: null,
-    totpCheckedAt: null,
-    otpSmsCheckedAt: null,
-    otpEmailCheckedAt: null,
-    recoveryCodeCheckedAt: null,
-    metadata: {},
-    agentFingerprintId: null,
-    agentIp: null,
-    agentDescription: null,
-    agentHeader: null,
-    expiresAt: null,
-    tokenHash: null,
-    endedAt: null,
-    endReason: null,
-    endedBy: null,
-  };
+  return { ...bareSession, instanceId: demoInstanceId, id: createSessionId(random, at), createdAt: at, changedAt: at };
 }
 
 /** The longest that signing in takes, from the creation of a session to its last factor. */

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
+import { at, givenSession, givenUser } from "../../test/support/rows.ts";
 import { SessionError } from "../errors.ts";
 import type { Session } from "../sessions/schema.ts";
 import { aalOf, assertAssured, authenticatedAt, methodsOf, type RequiredAal } from "./assurance.ts";
-import { at, givenSession, givenUser } from "./given.ts";
 
 const [noon, later, latest] = [at("12:00:00"), at("12:00:00.000001"), at("13:00:00")];
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
+import { at, givenSession, givenUser } from "../../test/support/rows.ts";
 import type { Session, User } from "../sessions/schema.ts";
-import { at, givenSession, givenUser } from "./given.ts";
 import { printJson, printTime, toSessionJson, type View } from "./json.ts";
 
 const listed: View = { now: at("12:00:00"), identity: true, devices: true, noDevices: null };

@@ -1,8 +1,8 @@
 import { PgDialect } from "drizzle-orm/pg-core";
 import { describe, expect, test } from "vitest";
+import { at } from "../../test/support/rows.ts";
 import { SessionError } from "../errors.ts";
 import { type Condition, hasIdIn, hasUserIn, isLive, isOver } from "../sessions/filter.ts";
-import { at } from "./given.ts";
 import { readActive, readBulkOrder, readExpand, readId } from "./query.ts";
 
 const now = at("12:00:00");

@@ -1,9 +1,9 @@
 import { createAsyncIterable, readAllBytes } from "@connectrpc/connect/protocol";
 import { describe, expect, test } from "vitest";
+import { at, givenSession, givenUser } from "../../test/support/rows.ts";
 import type { Directory } from "../directory.ts";
 import { SessionError } from "../errors.ts";
 import type { Session } from "../sessions/schema.ts";
-import { at, givenSession, givenUser } from "./given.ts";
 import { createKratosRouter, type KratosOptions } from "./routes.ts";
 
 describe("a path", () => {

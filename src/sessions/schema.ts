@@ -135,6 +135,32 @@ export const sessions = pgTable(
 /** A session as stored. */
 export type Session = typeof sessions.$inferSelect;
 
+/** What there is to a session of which nothing is known yet but when it was created. */
+export const bareSession = {
+  creatorId: null,
+  userId: null,
+  organizationId: null,
+  userCheckedAt: null,
+  passwordCheckedAt: null,
+  webAuthNCheckedAt: null,
+  webAuthNUserVerified: null,
+  intentCheckedAt: null,
+  totpCheckedAt: null,
+  otpSmsCheckedAt: null,
+  otpEmailCheckedAt: null,
+  recoveryCodeCheckedAt: null,
+  metadata: {},
+  agentFingerprintId: null,
+  agentIp: null,
+  agentDescription: null,
+  agentHeader: null,
+  expiresAt: null,
+  tokenHash: null,
+  endedAt: null,
+  endReason: null,
+  endedBy: null,
+} satisfies Partial<Session>;
+
 /** A session to be stored; what is left out is null, and its sequence is the next one. */
 export type NewSession = typeof sessions.$inferInsert;
 

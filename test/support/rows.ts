@@ -1,40 +1,23 @@
-import { readInstant } from "../sessions/instant.ts";
-import type { Session, User } from "../sessions/schema.ts";
+import { readInstant } from "../../src/sessions/instant.ts";
+import { bareSession, type Session, type User } from "../../src/sessions/schema.ts";
 
-// Rows as the database would give them, for the unit tests beside this file.
+// Rows as the database would give them, for tests that have none.
 
 /** A moment of the day on which everything happens, such as `12:00:00.25`. */
 export const at = (time: string) => readInstant(`2026-03-01 ${time}+00`);
 
 /** A session of ann's without a factor, until the test adds some. */
 export const givenSession = (session: Partial<Session> = {}): Session => ({
+  ...bareSession,
   instanceId: "default",
   id: "0197f1d0-0000-7000-8000-000000000001",
   createdAt: at("10:00:00"),
   changedAt: at("10:00:00"),
   sequence: 1n,
-  creatorId: null,
   userId: "ann",
   organizationId: "org-1",
   userCheckedAt: at("10:00:00"),
-  passwordCheckedAt: null,
-  webAuthNCheckedAt: null,
-  webAuthNUserVerified: null,
-  intentCheckedAt: null,
-  totpCheckedAt: null,
-  otpSmsCheckedAt: null,
-  otpEmailCheckedAt: null,
-  recoveryCodeCheckedAt: null,
-  metadata: {},
-  agentFingerprintId: null,
-  agentIp: null,
-  agentDescription: null,
-  agentHeader: null,
   expiresAt: at("20:00:00"),
-  tokenHash: null,
-  endedAt: null,
-  endReason: null,
-  endedBy: null,
   ...session,
 });
 
