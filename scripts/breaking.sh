@@ -3,7 +3,11 @@
 set -eu
 
 base=$(git rev-parse --verify --quiet origin/main || git rev-parse --verify --quiet main || true)
-if [ -z "$base" ] || ! git cat-file -e "$base:proto" 2>/dev/null; then
+if [ -z "$base" ]; then
+  echo "there is no branch main here to compare with: git fetch origin main" >&2
+  exit 1
+fi
+if ! git cat-file -e "$base:proto" 2>/dev/null; then
   echo "main has no protos yet: nothing to break"
   exit 0
 fi

@@ -48,6 +48,8 @@ const algorithms = [
   "EdDSA",
   "Ed25519",
 ];
+// The issuer's clock and ours may differ: a token must not be refused for being of the next second.
+const clockToleranceSeconds = 5;
 const permissions: readonly string[] = ["session.read", "session.write", "session.delete"] satisfies Permission[];
 const callerKey = createContextKey<Caller | undefined>(undefined);
 
@@ -113,6 +115,7 @@ async function verify(token: string, issuer: Issuer, audience: string, currentDa
       audience,
       algorithms,
       currentDate,
+      clockTolerance: clockToleranceSeconds,
       requiredClaims: ["exp", "sub"],
     });
     return payload;

@@ -36,11 +36,24 @@ export function createCancellable(client: Sql, maxConnections: number): (signal:
   };
 }
 
+// What the driver does not declare of its queries.
+interface Cancellable {
+  /** The connection that it was given to; null until then. */
+  state?: unknown;
+  /** Sends the cancellation over a connection of its own, once the query runs. */
+  canceller?: ((query: unknown) => Promise<void>) | null;
+}
+
 async function runUntil<T>(signal: AbortSignal, start: () => PendingQuery<never>): Promise<T> {
-  // The driver does not declare `active`: whether the query was sent and not answered yet.
-  const query: PendingQuery<never> & { active?: boolean } = start();
-  // One that was not sent yet waits for its connection to open: let it, for the connection would be lost.
-  const cancel = () => query.active && query.cancel();
+  const query: PendingQuery<never> & Cancellable = start();
+  const cancel = () => {
+    // One without a connection waits for its own to open: let it, for the connection would be lost.
+    if (query.state === null) return;
+    // Not by `cancel()`, which leaves the failure to send it unheard, and that ends the process. It is given up: whoever
+    // waits for the query has been answered, and the query ends with its connection.
+    query.canceller?.(query).catch(() => {});
+    query.canceller = null;
+  };
   signal.addEventListener("abort", cancel);
   try {
     return (await query) as T;

@@ -14,7 +14,7 @@ export interface Database {
   readonly db: Db;
   /** For one request: once `signal` aborts, its queries fail, and the one that runs is cancelled in PostgreSQL too. */
   during(signal: AbortSignal): Db;
-  /** The driver, for what the query builder cannot spell, such as COPY. */
+  /** The driver, for statements that the query builder cannot spell. */
   readonly client: Sql;
   /** Lets running queries finish, for 5 s at most, then closes every connection. */
   close(): Promise<void>;

@@ -20,7 +20,7 @@ export interface Issuer {
 export interface IssuerOptions {
   /** For how long to wait for its answer. */
   timeoutMs?: number;
-  /** An unknown key makes us ask at most this often, so that nobody can have us ask all the time. */
+  /** An unknown key, or a failure, makes us ask again after this at the earliest, so that nobody can have us ask all the time. */
   cooldownMs?: number;
   /** Keys are fetched anew after this, so that a withdrawn one is forgotten. */
   maxAgeMs?: number;
@@ -56,9 +56,20 @@ export function createIssuer(
     });
     return connecting;
   };
-  const getKey: JWTVerifyGetKey = async (header, token) => {
+  // Why it could not be asked, and until when it is left alone: callers do not wait for it, nor does it for them.
+  let failure: { error: unknown; untilMs: number } | undefined;
+  const ask: JWTVerifyGetKey = async (header, token) => {
+    if (failure !== undefined && Date.now() < failure.untilMs) throw failure.error;
     try {
       return await (await remote())(header, token);
+    } catch (error) {
+      if (!isAboutToken(error)) failure = { error, untilMs: Date.now() + cooldownMs };
+      throw error;
+    }
+  };
+  const getKey: JWTVerifyGetKey = async (header, token) => {
+    try {
+      return await ask(header, token);
     } catch (error) {
       if (isAboutToken(error)) throw error;
       return await findStaleKey(known, maxStaleMs, header, token).catch(() => {

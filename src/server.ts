@@ -8,7 +8,7 @@ import { SessionService as SessionServiceBeta } from "../gen/zitadel/session/v2b
 import { withCors } from "./http/cors.ts";
 import { withGrpcMessage } from "./http/grpc-message.ts";
 import { isGrpcWebText, withGrpcWebText } from "./http/grpc-web-text.ts";
-import { createListener } from "./http/listener.ts";
+import { createListener, createRefusalLog } from "./http/listener.ts";
 import { openPort, type Port, type PortOptions } from "./http/port.ts";
 import { createKratosRouter, type KratosOptions } from "./kratos/routes.ts";
 import { createAuthService } from "./zitadel/auth-service.ts";
@@ -38,6 +38,7 @@ export async function createServer(options: ServerOptions): Promise<Port> {
     tls,
     timeouts,
     handler: createListener({ handler, log, deadlineMs }),
+    onRefused: createRefusalLog(log),
     onError: (err) => log.error({ err }, "connection"),
   });
 }

@@ -26,7 +26,7 @@ export async function seedDemo({ db }: Database, now: Instant): Promise<boolean>
   const data = createDemoData({ seed, now });
   const records: ImportRecord[] = [
     ...data.users.map((user) => ({ kind: "user", user }) as const),
-    ...data.sessions.map((session) => ({ kind: "session", session, user: undefined }) as const),
+    ...data.sessions.map((session) => ({ kind: "session", session }) as const),
   ];
   await db.transaction(async (tx) => {
     for (let start = 0; start < records.length; start += batchSize) {

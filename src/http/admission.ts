@@ -14,7 +14,8 @@ export type RequestHandler = (request: PortRequest, response: PortResponse) => v
 const hostAndPort = /^(?:\[[0-9A-Fa-f:.]+\]|[\w.~!$&'()*+,;=%-]+)(?::\d*)?$/;
 
 /**
- * Lets `handler` see only requests that say, once and clearly, which host they are for; the others get a 400.
+ * Lets `handler` see only requests that say, once and clearly, which host and path they are for; the others get a 400,
+ * and go to `onRefused`.
  *
  * connect-node builds a URL from authority and path, and throws out of the request listener if there is none:
  * `Host: [` alone would end the process. So would an error of the handler or its response, which go to `onError`.
@@ -22,10 +23,14 @@ const hostAndPort = /^(?:\[[0-9A-Fa-f:.]+\]|[\w.~!$&'()*+,;=%-]+)(?::\d*)?$/;
 export function admit(
   handler: RequestHandler,
   onError: (error: unknown) => void,
+  onRefused: RequestHandler,
 ): (request: PortRequest, response: PortResponse) => void {
   return async (request, response) => {
     response.on("error", onError);
-    if (!isAddressed(request)) return refuse(request, response);
+    if (!isAddressed(request)) {
+      onRefused(request, response);
+      return refuse(request, response);
+    }
     try {
       await handler(request, response);
     } catch (error) {
@@ -42,8 +47,15 @@ function isAddressed(request: PortRequest): boolean {
     // HTTP/2 may say it twice, as :authority and, for old proxies, as host. Two that differ smuggle a request.
     (request.httpVersionMajor === 1 ? others.length === 0 : others.every((other) => other === authority)) &&
     hostAndPort.test(authority) &&
-    URL.canParse(request.url ?? "", `http://${authority}`)
+    isPlain(request.url ?? "", authority)
   );
+}
+
+// A path that is read as another one (`/public/../admin`, `%2e%2e`, `http://elsewhere/`) slips past whoever lets paths
+// through by how they begin, and stands in the log as what it is not.
+function isPlain(target: string, authority: string): boolean {
+  const url = URL.parse(target, `http://${authority}`);
+  return url !== null && url.pathname === target.split("?", 1)[0];
 }
 
 // Not from `headers`: there, node keeps the first Host and hides the others.
@@ -55,7 +67,7 @@ function authoritiesOf({ rawHeaders }: PortRequest): string[] {
 
 function refuse(request: PortRequest, response: PortResponse): void {
   if (request.httpVersionMajor === 1) response.setHeader("Connection", "close");
-  end(response, 400, "the request must name one valid host\n");
+  end(response, 400, "the request must name one valid host and a plain path\n");
 }
 
 function fail(response: PortResponse): void {

@@ -9,6 +9,17 @@ export interface Http1 extends Stage {
   readonly server: http.Server;
 }
 
+/** The requests of one socket, which a client may send without waiting for the answers ("pipelining"). */
+interface Line {
+  /** How many were not answered yet. */
+  waiting: number;
+  /** The response to the last of them: only that one may end the socket. */
+  newest: http.ServerResponse | undefined;
+}
+
+// As many as streams in an HTTP/2 session. Node itself takes any number, of which each holds memory and a turn.
+const maxPipelined = 128;
+
 /**
  * Serves HTTP/1 on the sockets it is given.
  *
@@ -16,19 +27,22 @@ export interface Http1 extends Stage {
  * `Connection: close` unless its headers are out already.
  */
 export function createHttp1(handler: http.RequestListener, timeouts: PortTimeouts): Http1 {
-  // The newest response each socket waits for: with pipelining there can be more, and only the last may end it.
-  const newest = new Map<net.Socket, http.ServerResponse | undefined>();
+  const lines = new Map<net.Socket, Line>();
   let closing = false;
 
   function answer(request: http.IncomingMessage, response: http.ServerResponse): void {
     const { socket } = request;
-    newest.set(socket, response);
+    const line = lines.get(socket) ?? { waiting: 0, newest: undefined };
+    line.waiting += 1;
+    line.newest = response;
+    if (line.waiting > maxPipelined) return void socket.destroy();
     if (closing) response.setHeader("Connection", "close");
     // A pipelined response has no socket until those before it are through: it waits for our handlers, not for the client.
     dropWhenStalled(response, timeouts.stalledMs, () => response.socket?.destroy());
     response.once("close", () => {
-      if (newest.get(socket) !== response) return;
-      newest.set(socket, undefined);
+      line.waiting -= 1;
+      if (line.newest !== response) return;
+      line.newest = undefined;
       if (closing) socket.destroySoon();
     });
     handler(request, response);
@@ -38,16 +52,16 @@ export function createHttp1(handler: http.RequestListener, timeouts: PortTimeout
   const adopt = takeConnections(server);
 
   function accept(socket: net.Socket): void {
-    newest.set(socket, undefined);
-    socket.once("close", () => newest.delete(socket));
+    lines.set(socket, { waiting: 0, newest: undefined });
+    socket.once("close", () => lines.delete(socket));
     adopt(socket);
   }
 
   function close(): void {
     closing = true;
-    for (const [socket, response] of newest) {
-      if (response === undefined) socket.destroy();
-      else if (!response.headersSent) response.setHeader("Connection", "close");
+    for (const [socket, { newest }] of lines) {
+      if (newest === undefined) socket.destroy();
+      else if (!newest.headersSent) newest.setHeader("Connection", "close");
     }
   }
 

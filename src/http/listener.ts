@@ -54,11 +54,21 @@ export function createListener({ handler, log, deadlineMs }: ListenerOptions): R
     const body = nodeRequest.iterator({ destroyOnReturn: false });
     nodeResponse.once("finish", () => nodeRequest.resume());
     try {
-      await universalResponseToNodeResponse(await handler({ ...request, body, signal }), nodeResponse);
+      const answer = await handler({ ...request, body, signal });
+      // HTTP/2 has no way to send one after the headers of a HEAD.
+      const shown = nodeRequest.method === "HEAD" ? { ...answer, body: undefined } : answer;
+      await universalResponseToNodeResponse(shown, nodeResponse);
     } catch (error) {
       // Without a client nobody is left to be told.
       if (!nodeResponse.destroyed) throw error;
     }
+  };
+}
+
+/** Writes the line of a request that is refused before any handler sees it. */
+export function createRefusalLog(log: Logger): RequestHandler {
+  return (request, response) => {
+    response.once("close", () => logRequest(log, request, response, { code: "invalid_argument" }, 0));
   };
 }
 

@@ -19,6 +19,8 @@ export interface PortOptions {
   tls?: TlsOptions;
   /** Called for every request, of either protocol, that names a valid host. */
   handler: RequestHandler;
+  /** Told of requests that are refused, before they are answered: they name no valid host, or no plain path. */
+  onRefused?: RequestHandler;
   /** Told of what the handler throws, and of what goes wrong with accepting connections. Must not throw. */
   onError: (error: unknown) => void;
   /** Those that differ from `defaultTimeouts`. */
@@ -46,7 +48,7 @@ export interface Port {
  */
 export async function openPort(options: PortOptions): Promise<Port> {
   const timeouts = { ...defaultTimeouts, ...options.timeouts };
-  const handler = admit(options.handler, options.onError);
+  const handler = admit(options.handler, options.onError, options.onRefused ?? (() => {}));
   const http1 = createHttp1(handler, timeouts);
   const http2 = createHttp2(handler, timeouts);
   const arrivals = options.tls

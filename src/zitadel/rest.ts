@@ -66,6 +66,9 @@ async function serve(
   request: UniversalServerRequest,
   maxBytes: number,
 ): Promise<UniversalServerResponse> {
+  if (!/^(?:identity)?$/i.test(request.header.get("content-encoding") ?? "")) {
+    return toErrorResponse(415, Code.InvalidArgument, "a compressed body is not understood");
+  }
   const response = await route.handler({
     ...request,
     method: "POST",

@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
-import { pino } from "pino";
 import { createAuthenticate, createVerifyBearer } from "../../src/auth.ts";
 import type { Database } from "../../src/database.ts";
 import { createIssuer } from "../../src/issuer.ts";
+import { createLog } from "../../src/log.ts";
 import { createServer, type ServerOptions } from "../../src/server.ts";
 import { createAuthenticateHolder } from "../../src/session-token.ts";
 import { instantOfMs } from "../../src/sessions/instant.ts";
@@ -45,7 +45,7 @@ export async function startTestServer(
     lifespanMs: 86_400_000,
     corsOrigins: [],
     deadlineMs: 30_000,
-    log: pino({ level: "info" }, { write: (line: string) => log.push(JSON.parse(line)) }),
+    log: createLog("info", { write: (line: string) => void log.push(JSON.parse(line)) }),
     ...options,
   });
   return {

@@ -84,7 +84,7 @@ describe("how often the issuer is asked", () => {
 
 describe("an issuer that is down", () => {
   test("at start is said to be, and is found once it comes up", async () => {
-    const { issuer, call } = await givenServer();
+    const { issuer, call } = await givenServer({ cooldownMs: 0 });
     const token = await issuer.token();
     await issuer.stop();
 

@@ -489,7 +489,7 @@ export const CreationDateQuerySchema: GenMessage<CreationDateQuery> = /*@__PURE_
 export type CreatorQuery = Message<"zitadel.session.v2.CreatorQuery"> & {
   /**
    * The id of the creator, at most 200 characters. Unset means the caller.
-   * Set but empty is INVALID_ARGUMENT (GRPC-x8n24uh), as is unset if the caller is no known user.
+   * Set but empty is INVALID_ARGUMENT (GRPC-x8n24uh).
    *
    * @generated from field: optional string id = 1;
    */

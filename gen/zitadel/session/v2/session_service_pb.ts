@@ -36,7 +36,7 @@ export type ListSessionsRequest = Message<"zitadel.session.v2.ListSessionsReques
 
   /**
    * The conditions a session must meet, all of them; the same kind may come more than once. None means
-   * every session the caller may see. There is no limit on their number but that of the request.
+   * every session the caller may see. At most 100; more are INVALID_ARGUMENT.
    *
    * @generated from field: repeated zitadel.session.v2.SearchQuery queries = 2;
    */
