@@ -25,6 +25,7 @@ const oldestVersion = 15;
 const migrationsFolder = fileURLToPath(new URL("../drizzle", import.meta.url));
 // The driver waits for ever for a query whose connection was lost in the middle of it.
 const closeSeconds = 5;
+const reconnectSeconds = 0.1;
 // Any constant of our own: two processes that start together must not migrate at the same time.
 const migrationLock = 7_665_513;
 
@@ -94,6 +95,8 @@ function connect(url: string, max: number): Sql {
     // Queries are not sent behind others on a connection, where cancelling one could hit the next. Works undeclared.
     max_pipeline: 1,
     connection: { application_name: "rollcall", TimeZone: "UTC" },
+    // The driver would wait up to 20 s after failures, and hold every request for as long.
+    backoff: () => reconnectSeconds,
     onnotice: () => {},
   };
   return postgres(url, options);

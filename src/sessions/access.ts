@@ -34,7 +34,7 @@ export type Scope = SQL & { readonly instanceId: string; readonly [scopeBrand]: 
  * the organizations and of the instance on which they hold `session.read`.
  */
 export function readableBy(caller: Caller): Scope {
-  const granted = grantedRows(caller, "session.read");
+  const granted = grantedRows(caller, ["session.read"]);
   if (granted === "all") return scope(caller.instanceId);
   return scope(
     caller.instanceId,
@@ -48,12 +48,13 @@ export function readableBy(caller: Caller): Scope {
 }
 
 /**
- * The sessions on which the caller holds a permission: those of the instance, or of some organizations, or none.
+ * The sessions on which the caller holds one of these permissions: those of the instance, or of some organizations, or
+ * none.
  *
  * Unlike {@link readableBy} their own sessions are not among them: this is for those who manage the sessions of others.
  */
-export function grantedTo(caller: Caller, permission: Permission): Scope {
-  const granted = grantedRows(caller, permission);
+export function grantedTo(caller: Caller, ...permissions: Permission[]): Scope {
+  const granted = grantedRows(caller, permissions);
   return scope(caller.instanceId, granted === "all" ? undefined : granted);
 }
 
@@ -79,8 +80,8 @@ export function openedBy(instanceId: string, tokenHash: Buffer): Scope {
   return scope(instanceId, eq(sessions.tokenHash, tokenHash));
 }
 
-function grantedRows(caller: Caller, permission: Permission): SQL | "all" {
-  const grants = caller.grants.filter((grant) => grant.permission === permission);
+function grantedRows(caller: Caller, permissions: readonly Permission[]): SQL | "all" {
+  const grants = caller.grants.filter(({ permission }) => permissions.includes(permission));
   if (grants.some(({ organizationId }) => organizationId === undefined)) return "all";
   const organizationIds = grants.flatMap(({ organizationId }) => organizationId ?? []);
   return inArray(sessions.organizationId, organizationIds);
