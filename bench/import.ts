@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { migrateDatabase, openDatabase } from "../src/database.ts";
 import { startEmbedded } from "../src/embedded/server.ts";
-import { runImport } from "../src/import.ts";
+import { runImport } from "../src/import/ndjson.ts";
 
 /*
  * How fast `rollcall import` is, and how much memory it takes: makes sessions, the same ones each time, imports them

@@ -1,9 +1,9 @@
 #!/usr/bin/env node
-import { Command } from "commander";
-import { pino } from "pino";
+import { Command, Option } from "commander";
 import packageJson from "../package.json" with { type: "json" };
 import { readConfig } from "./config.ts";
 import { openConfiguredDatabase } from "./database.ts";
+import { createLog } from "./log.ts";
 import { checkCallers, serve } from "./serve.ts";
 
 const program = new Command("rollcall")
@@ -17,7 +17,9 @@ program
   .description("serve every dialect on one port, until SIGTERM or SIGINT")
   .action(async () => {
     const config = readConfig(undefined, { check: checkCallers });
-    await serve(config, pino({ level: config.logLevel }));
+    await serve(config, createLog(config.logLevel));
+    // A database that hangs leaves the driver with connections that would keep the process: those of cancellations.
+    process.exit();
   });
 
 program
@@ -31,17 +33,16 @@ program
 
 program
   .command("import")
-  .description("fill the directory from a file of NDJSON records, - for standard input")
-  .argument("<file>", "see docs/import.md for its form")
-  .action(async (file: string) => {
-    const { runImport } = await import("./import.ts");
-    const database = await openConfiguredDatabase(readConfig(), fail);
-    try {
-      const { refused } = await runImport({ file, database });
-      if (refused > 0) process.exitCode = 1;
-    } finally {
-      await database.close();
-    }
+  .description("fill the directory from a file of NDJSON records, - for standard input, or from a Kratos database")
+  .argument("<source>", "the file, see docs/import.md; with --from kratos, the postgres:// URL of Kratos's database")
+  .addOption(new Option("--from <system>", "read another system's database").choices(["kratos"]))
+  .option("--network <id>", "which of Kratos's networks, if its database has several")
+  .action((source: string, options: ImportFrom, command: Command) => {
+    if (options.network !== undefined && options.from === undefined)
+      command.error("error: --network needs --from kratos");
+    // Not taken for a file's name, which would be printed, and a password with it.
+    if (options.from === undefined && /^\w+:\/\//.test(source)) command.error("error: a URL needs --from kratos");
+    return importFrom(source, options).catch((error) => fail(error, 2));
   });
 
 program
@@ -51,12 +52,33 @@ program
     const { runDemo } = await import("./demo/demo.ts");
     // A request's line would hide the commands to paste.
     const config = readConfig(undefined, { defaults: { LOG_LEVEL: "warn" } });
-    await runDemo(config, pino({ level: config.logLevel }));
+    await runDemo(config, createLog(config.logLevel));
   });
 
-function fail(error: unknown): never {
-  process.stderr.write(`rollcall: ${error instanceof Error ? error.message : error}\n`);
-  process.exit(1);
+interface ImportFrom {
+  from?: "kratos";
+  network?: string;
 }
 
-await program.parseAsync().catch(fail);
+async function importFrom(source: string, { from, network }: ImportFrom): Promise<void> {
+  const config = readConfig();
+  const { runImport } = await import("./import/ndjson.ts");
+  const { runKratosImport } = await import("./import/kratos.ts");
+  const database = await openConfiguredDatabase(config, (error) => fail(error, 2));
+  try {
+    const { refused } =
+      from === "kratos"
+        ? await runKratosImport({ url: source, network, instanceId: config.instanceId, database })
+        : await runImport({ file: source, database });
+    if (refused > 0) process.exitCode = 1;
+  } finally {
+    await database.close();
+  }
+}
+
+function fail(error: unknown, code = 1): never {
+  process.stderr.write(`rollcall: ${error instanceof Error ? error.message : error}\n`);
+  process.exit(code);
+}
+
+await program.parseAsync().catch((error) => fail(error));

@@ -3,8 +3,8 @@ import { Readable } from "node:stream";
 import { setTimeout } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openDatabase } from "../src/database.ts";
-import { ImportError } from "../src/import.ts";
-import { maxLineBytes } from "../src/lines.ts";
+import { maxLineBytes } from "../src/import/lines.ts";
+import { ImportError } from "../src/import/store.ts";
 import { openTestDatabase } from "./support/database.ts";
 import { at, createInstance, type Importer, openImporter, toText } from "./support/imports.ts";
 

@@ -103,6 +103,16 @@ export function assertStorable(json: JsonValue | undefined, path = "", depth = 0
   }
 }
 
+// Far deeper than anything people make, and far from where writing it would exhaust the stack.
+const maxFreeDepth = 100;
+
+/** Throws SessionError `invalid_request` if free JSON is nested so deep that nobody can store it. */
+export function assertShallow(json: JsonValue, path: string, depth = 0): void {
+  if (typeof json !== "object" || json === null) return;
+  if (depth >= maxFreeDepth) throw refused(`${path} must not be nested deeper than ${maxFreeDepth} levels`);
+  for (const value of Object.values(json)) assertShallow(value, path, depth + 1);
+}
+
 /** True for what JSON spells with braces. */
 export function isObject(json: JsonValue | undefined): json is JsonObject {
   return typeof json === "object" && json !== null && !Array.isArray(json);

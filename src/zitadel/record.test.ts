@@ -219,7 +219,7 @@ describe("a session", () => {
     ["a reason without end", { ...smallest, endReason: "x" }, "endReason needs endedAt"],
     ["a number as reason", { ...smallest, endedAt: at, endReason: 1 }, "endReason must be a text"],
     ["a sequence", { ...smallest, sequence: "1" }, "sequence is given by Rollcall"],
-    ["an unknown key", { ...smallest, token: "x" }, "token is not a known key"],
+    ["an unknown key", { ...smallest, tokens: "x" }, "tokens is not a known key"],
     ["two spellings", { ...smallest, creation_date: at }, "creation_date is given twice"],
     ["an unknown factor", { ...smallest, factors: { user: ann, sms: checked } }, "factors.sms is not a known key"],
     ["an unknown key of a user", { ...smallest, factors: { user: { ...ann, x: 1 } } }, "factors.user.x is not a known"],

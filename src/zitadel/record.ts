@@ -1,4 +1,3 @@
-import { isIPv4, isIPv6, SocketAddress } from "node:net";
 import { fromJson, type JsonObject, type JsonValue } from "@bufbuild/protobuf";
 import { type Timestamp, TimestampSchema } from "@bufbuild/protobuf/wkt";
 import {
@@ -7,22 +6,27 @@ import {
   type UserAgent,
   type UserFactor,
 } from "../../gen/zitadel/session/v2/session_pb.ts";
-import { type ImportedSession, type ImportedUser, type ImportRecord, plainIdentity } from "../sessions/bulk.ts";
+import { normalizeIp } from "../ip.ts";
+import { hashToken } from "../session-token.ts";
+import { type GivenSession, type GivenUser, type ImportRecord, plainIdentity } from "../sessions/bulk.ts";
 import { type Instant, instantOf } from "../sessions/instant.ts";
-import { assertDate, assertMessage, assertStorable, isObject, refused } from "./json-rules.ts";
+import { assertDate, assertMessage, assertShallow, assertStorable, isObject, refused } from "./json-rules.ts";
 
 const defaultInstanceId = "default";
 const maxIdLength = 200;
 // Looked for in the whole line, which is fast, so that only the few that may be wrong are looked at closely.
 const maybeUnstorable = /\\u(?:0000|d[89a-f])/i;
 const maybeNoDate = /-(?:02-(?:29|3\d)|(?:04|06|09|11)-31)T|T24:/;
+// What a header can hold as it is; Kratos's own have 39 characters.
+const tokenForm = /^[!-~]{1,200}$/;
 
 /**
  * Reads a line of an import: `{"user": {…}}`, or `{"session": {…}}` in the JSON form of zitadel.session.v2.Session and,
- * beyond that, `creatorId`, `endedAt` and `endReason`; beside either may be the `instanceId`, "default" if not. It makes
- * one record, or two if it is a session with a user.
+ * beyond that, `creatorId`, `endedAt`, `endReason` and `token`, of which only the hash is kept; beside either may be
+ * the `instanceId`, "default" if not. It makes one record, or two if it is a session with a user.
  *
- * As everywhere in protobuf's JSON, a field may be spelled in snake_case, and null is the same as leaving it out.
+ * As everywhere in protobuf's JSON, a field may be spelled in snake_case, and null is the same as leaving it out. The
+ * exceptions are a user's `traits`, `metadataPublic` and `availableAal`: null takes them away, left out they are kept.
  * Dates are cut to microseconds, an IP address gets its canonical form, an empty `factors` or `userAgent` is none.
  *
  * Throws SessionError `invalid_request`, saying which field breaks which rule.
@@ -45,15 +49,15 @@ function parse(line: string): JsonObject {
   try {
     json = JSON.parse(line);
   } catch (cause) {
-    throw refused(`the line is not JSON: ${cause instanceof Error ? cause.message : cause}`);
+    // Without the part of the line that the message quotes, which may be one of a token.
+    throw refused(`the line is not JSON: ${String(Object(cause).message).replace(/, (\.\.\.)?".*/s, "")}`);
   }
   if (!isObject(json)) throw refused("the line must be a JSON object");
   return json;
 }
 
-function readUser(instanceId: string, json: JsonObject): ImportedUser {
-  const { id, organizationId, userName, loginName, displayName, avatarUrl, ...rest } = json;
-  assertNoMore(rest);
+function readUser(instanceId: string, json: JsonObject): GivenUser {
+  const { id, organizationId, userName, loginName, displayName, avatarUrl, ...more } = json;
   return {
     instanceId,
     id: readId(id, "id"),
@@ -62,7 +66,19 @@ function readUser(instanceId: string, json: JsonObject): ImportedUser {
     loginName: readText(loginName, "loginName") ?? "",
     displayName: readText(displayName, "displayName") ?? "",
     avatarUrl: readText(avatarUrl, "avatarUrl") ?? "",
-    ...plainIdentity,
+    ...readIdentity(more),
+  };
+}
+
+function readIdentity(json: JsonObject) {
+  const { state, traits, schemaId, metadataPublic, availableAal, ...rest } = json;
+  assertNoMore(rest);
+  return {
+    state: isAbsent(state) ? undefined : readOneOf(["active", "inactive"], state, "state"),
+    traits: readObject(traits, "traits"),
+    schemaId: isAbsent(schemaId) ? undefined : readId(schemaId, "schemaId"),
+    metadataPublic: readObject(metadataPublic, "metadataPublic"),
+    availableAal: isAbsent(availableAal) ? availableAal : readOneOf(["aal1", "aal2"], availableAal, "availableAal"),
   };
 }
 
@@ -71,12 +87,12 @@ function readSession(
   json: JsonObject,
   { mayHoldNoDate }: { mayHoldNoDate: boolean },
 ): ImportRecord[] {
-  const { creatorId, endedAt, endReason, ...rest } = json;
+  const { creatorId, endedAt, endReason, token, ...rest } = json;
   if (rest["sequence"] !== undefined) throw refused("sequence is given by Rollcall, it cannot be imported");
   if (mayHoldNoDate) assertMessage(SessionSchema, rest, "");
   const message = readMessage(rest);
   const { factors, userAgent, metadata } = message;
-  const session: ImportedSession = {
+  const session: GivenSession = {
     instanceId,
     id: readId(message.id, "id"),
     createdAt: toInstant(message.creationDate, "creationDate"),
@@ -89,7 +105,7 @@ function readSession(
     endedAt: isAbsent(endedAt) ? null : readDate(endedAt, "endedAt"),
     endReason: readText(endReason, "endReason") ?? null,
     endedBy: null,
-    tokenHash: null,
+    ...(isAbsent(token) ? {} : { tokenHash: hashToken(readToken(token)) }),
   };
   assertOrder(session);
   const record = { kind: "session", session } as const;
@@ -141,22 +157,19 @@ function toUserAgent(agent: UserAgent | undefined) {
   };
 }
 
-// The text form that Zitadel stores: shortest, in small letters, and version 4 if it is one inside of version 6.
 function toIp(ip: string): string {
-  if (ip === "" || isIPv4(ip)) return ip;
-  if (!isIPv6(ip) || ip.includes("%")) throw refused("userAgent.ip must be an IPv4 or IPv6 address");
-  const { address } = new SocketAddress({ address: ip, family: "ipv6" });
-  const embedded = address.replace(/^::ffff:/, "");
-  return isIPv4(embedded) ? embedded : address;
+  const normal = ip === "" ? ip : normalizeIp(ip);
+  if (normal === undefined) throw refused("userAgent.ip must be an IPv4 or IPv6 address");
+  return normal;
 }
 
 // Whom sessions name is called by the name they sign in with, until a line for the user says more.
-function toUser(instanceId: string, { id, organizationId, loginName, displayName }: UserFactor): ImportedUser {
+function toUser(instanceId: string, { id, organizationId, loginName, displayName }: UserFactor): GivenUser {
   const names = { userName: loginName, loginName, displayName, avatarUrl: "" };
   return { instanceId, id, organizationId, ...names, ...plainIdentity };
 }
 
-function assertOrder({ createdAt, changedAt, endedAt, endReason }: ImportedSession): void {
+function assertOrder({ createdAt, changedAt, endedAt = null, endReason = null }: GivenSession): void {
   if (changedAt < createdAt) throw refused("changeDate must not be before creationDate");
   if (endedAt !== null && endedAt < createdAt) throw refused("endedAt must not be before creationDate");
   if (endedAt === null && endReason !== null) throw refused("endReason needs endedAt");
@@ -176,6 +189,25 @@ function readId(value: JsonValue | undefined, field: string): string {
 function readText(value: JsonValue | undefined, field: string): string | undefined {
   if (isAbsent(value)) return undefined;
   if (typeof value !== "string") throw refused(`${field} must be a text`);
+  return value;
+}
+
+function readToken(value: JsonValue): string {
+  // Not repeated, whatever it is: it may be a token after all.
+  if (typeof value === "string" && tokenForm.test(value)) return value;
+  throw refused("token must be 1 to 200 printable ASCII characters without blanks");
+}
+
+function readOneOf<T extends string>(values: readonly T[], value: JsonValue, field: string): T {
+  const found = values.find((one) => one === value);
+  if (found === undefined) throw refused(`${field} must be ${values.join(" or ")}`);
+  return found;
+}
+
+function readObject(value: JsonValue | undefined, field: string): JsonObject | null | undefined {
+  if (isAbsent(value)) return value;
+  if (!isObject(value)) throw refused(`${field} must be an object`);
+  assertShallow(value, field);
   return value;
 }
 

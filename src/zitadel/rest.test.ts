@@ -77,7 +77,6 @@ describe("what the handler is told of the request", () => {
     const { headers } = await send("DELETE", "/v2/sessions/mine", "", {
       authorization: "Bearer x",
       "content-type": "text/plain",
-      "content-encoding": "gzip",
       "connect-protocol-version": "7",
       "connect-timeout-ms": "nonsense",
     });

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startTestServer } from "../support/server.ts";
 import { bufCurl } from "./buf-curl.ts";
@@ -12,6 +13,8 @@ const programs = [
   curl("curl, HTTP/2", "2", "--http2-prior-knowledge"),
 ];
 
+const listMyUserSessions = "zitadel.auth.v1.AuthService/ListMyUserSessions";
+
 const server = await startTestServer();
 afterAll(() => server.close());
 // There is something to leave out.
@@ -24,6 +27,18 @@ describe.each(programs)("$name", (kind) => {
 
   test.each(few)("$name", async (scenario) => {
     await runScenario(server, client, scenario);
+  });
+
+  test("ListMyUserSessions lists the account in the caller's agent", async () => {
+    const agentFingerprintId = randomUUID();
+    const { id } = await server.given.session({ userId: "ann", agentFingerprintId });
+    const token = await server.issuer.token({ sub: "ann", agent_id: agentFingerprintId });
+
+    const outcome = await client.call(listMyUserSessions, {}, token);
+
+    expect(outcome).toMatchObject({
+      answer: { result: [{ sessionId: id, userId: "ann", authState: "SESSION_STATE_ACTIVE" }] },
+    });
   });
 
   test("a call without a token is refused", async () => {

@@ -2,6 +2,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, test } from "vitest";
 import { startTestServer } from "../support/server.ts";
 import { testTls } from "../support/sockets.ts";
+import { connectNodeClients } from "./connect-node.ts";
 import { curl } from "./curl.ts";
 import { grpcJs } from "./grpc-js.ts";
 import { runScenario, scenariosOf } from "./run-scenario.ts";
@@ -11,6 +12,7 @@ const certificateFile = fileURLToPath(new URL("../support/tls/test-only-cert.pem
 const kinds = [
   zitadelClient,
   grpcJs,
+  ...connectNodeClients,
   curl("curl, HTTP/1.1", "1.1", "--http1.1", "--cacert", certificateFile),
   curl("curl, HTTP/2", "2", "--http2", "--cacert", certificateFile),
 ];

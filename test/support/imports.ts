@@ -6,8 +6,8 @@ import { Readable, Writable } from "node:stream";
 import { create, type JsonObject, toJson } from "@bufbuild/protobuf";
 import { ListSessionsResponseSchema } from "../../gen/zitadel/session/v2/session_service_pb.ts";
 import type { Database } from "../../src/database.ts";
-import { runImport } from "../../src/import.ts";
-import type { ImportSummary } from "../../src/import-report.ts";
+import { runImport } from "../../src/import/ndjson.ts";
+import type { ImportSummary, ReportStream } from "../../src/import/report.ts";
 import { readableBy } from "../../src/sessions/access.ts";
 import { listSessions } from "../../src/sessions/store.ts";
 import { toListSessionsResponse } from "../../src/zitadel/message.ts";
@@ -100,18 +100,24 @@ function toPieces(bytes: Buffer, size = 1_000): Buffer[] {
   return Array.from({ length: count }, (_, i) => bytes.subarray(i * size, (i + 1) * size));
 }
 
-async function runCaptured(options: { file: string; database: Database; stdin?: Readable; isTTY?: boolean }) {
-  const { isTTY = false, ...others } = options;
+function runCaptured({ isTTY, ...others }: { file: string; database: Database; stdin?: Readable; isTTY?: boolean }) {
+  return capture(isTTY === true, (streams) => runImport({ ...others, ...streams }));
+}
+
+/** Runs an import of any kind, on a terminal or not, and keeps what it prints. */
+export async function capture(
+  isTTY: boolean,
+  run: (streams: { stdout: Writable; stderr: ReportStream }) => Promise<ImportSummary>,
+): Promise<Imported> {
   const printed = { stdout: "", stderr: "" };
-  const capture = (name: keyof typeof printed) =>
+  const toText = (name: keyof typeof printed) =>
     new Writable({
       write(chunk, _encoding, done) {
         printed[name] += chunk;
         done();
       },
     });
-  const stderr = Object.assign(capture("stderr"), { isTTY });
-  const summary = await runImport({ ...others, stdout: capture("stdout"), stderr });
+  const summary = await run({ stdout: toText("stdout"), stderr: Object.assign(toText("stderr"), { isTTY }) });
   return { summary, ...printed };
 }
 
