@@ -78,19 +78,15 @@ export async function migrateDatabase(url: string): Promise<void> {
   const client = connect(url, 1);
   try {
     const [server] = await client`select current_setting('server_version_num')::int / 10000 as version`;
-    checkServerVersion(server?.["version"]);
+    if (server?.version < oldestVersion) {
+      throw new Error(`the database is PostgreSQL ${server?.version}; Rollcall needs ${oldestVersion} or newer`);
+    }
     await client`select pg_advisory_lock(${migrationLock})`;
     await migrate(drizzle({ client, casing }), { migrationsFolder });
   } finally {
     // The lock goes with the connection.
     await client.end({ timeout: closeSeconds });
   }
-}
-
-/** Throws if a server of that major version is too old to hold the tables. */
-export function checkServerVersion(version: number): void {
-  if (version >= oldestVersion) return;
-  throw new Error(`the database is PostgreSQL ${version}; Rollcall needs ${oldestVersion} or newer`);
 }
 
 function connect(url: string, max: number): Sql {

@@ -52,10 +52,11 @@ function isAddressed(request: PortRequest): boolean {
 }
 
 // A path that is read as another one (`/public/../admin`, `%2e%2e`, `http://elsewhere/`) slips past whoever lets paths
-// through by how they begin, and stands in the log as what it is not.
+// through by how they begin, and stands in the log as what it is not. Our own address before it is what proxies send.
 function isPlain(target: string, authority: string): boolean {
   const url = URL.parse(target, `http://${authority}`);
-  return url !== null && url.pathname === target.split("?", 1)[0];
+  const own = ["http://", "https://"].map((scheme) => scheme + authority).find((ours) => target.startsWith(`${ours}/`));
+  return url !== null && url.pathname === target.slice(own?.length ?? 0).split("?", 1)[0];
 }
 
 // Not from `headers`: there, node keeps the first Host and hides the others.

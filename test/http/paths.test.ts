@@ -50,6 +50,12 @@ test("a path of another host over HTTP/1 is refused, and stands in the log as it
   await expectRefusalInLog("POST", path);
 });
 
+test("a path after our own address is served, as proxies send it", async () => {
+  const { status } = await askHttp1("GET", "http://localhost/v2/sessions/a");
+
+  expect(status).toBe(501);
+});
+
 async function expectRefusalInLog(method: string, path: string): Promise<void> {
   await vi.waitFor(() => expect(server.log).not.toEqual([]));
   expect(server.log).toMatchObject([

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import postgres from "postgres";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { checkServerVersion, migrateDatabase } from "../../src/database.ts";
+import { migrateDatabase } from "../../src/database.ts";
 import { testDatabaseUrl } from "../support/database.ts";
 
 describe("migrateDatabase", () => {
@@ -26,19 +26,35 @@ describe("migrateDatabase", () => {
 
     expect(await countMigrations()).toEqual(before);
   });
-});
 
-describe("checkServerVersion", () => {
-  test.each([[15], [18]])("PostgreSQL %i is new enough", (version) => {
-    expect(() => checkServerVersion(version)).not.toThrow();
+  test("refuses a server that is too old, and leaves it alone", async () => {
+    const { url, client } = await givenEmptyDatabase();
+    await pretendVersion(client, 140_022);
+
+    await expect(migrateDatabase(url)).rejects.toThrow("the database is PostgreSQL 14; Rollcall needs 15 or newer");
+
+    expect(await client`select to_regclass('public.sessions') as sessions`).toEqual([{ sessions: null }]);
   });
 
-  test.each([[9], [14]])("PostgreSQL %i is too old, and it says so", (version) => {
-    expect(() => checkServerVersion(version)).toThrow(
-      `the database is PostgreSQL ${version}; Rollcall needs 15 or newer`,
-    );
+  test("takes the oldest server that is new enough", async () => {
+    const { url, client } = await givenEmptyDatabase();
+    await pretendVersion(client, 150_000);
+
+    await migrateDatabase(url);
+
+    expect(await client`select to_regclass('public.sessions') is not null as exists`).toEqual([{ exists: true }]);
   });
 });
+
+/** Puts a function of our own before PostgreSQL's that tells the version, for all connections to come. */
+async function pretendVersion(client: postgres.Sql, version: number): Promise<void> {
+  await client.unsafe(`
+    create schema pretended;
+    create function pretended.current_setting(text) returns text language sql return '${version}';
+    do $$ begin
+      execute format('alter database %I set search_path = public, pretended, pg_catalog', current_database());
+    end $$`);
+}
 
 async function givenEmptyDatabase() {
   const name = `rollcall_test_${randomUUID().replaceAll("-", "")}`;
