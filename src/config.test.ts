@@ -11,6 +11,7 @@ describe("readConfig", () => {
     instanceId: "default",
     oidcIssuer: undefined,
     oidcAudience: undefined,
+    publicUrl: undefined,
     sessionCookieName: "ory_kratos_session",
     sessionRequiredAal: "aal1",
     sessionLifespanMs: 86_400_000,

@@ -17,6 +17,7 @@ export const settings = {
   instanceId: setting("INSTANCE_ID", "default", readText),
   oidcIssuer: setting("OIDC_ISSUER", "", optional(readUrl("https:", "http:"))),
   oidcAudience: setting("OIDC_AUDIENCE", "", optional(readText)),
+  publicUrl: setting("PUBLIC_URL", "", optional(readUrl("https:", "http:"))),
   sessionCookieName: setting("SESSION_COOKIE_NAME", "ory_kratos_session", readCookieName),
   sessionRequiredAal: setting("SESSION_REQUIRED_AAL", "aal1", readOneOf("aal1", "highest_available")),
   sessionLifespanMs: setting("SESSION_LIFESPAN_MS", "86400000", readInteger(1, Number.MAX_SAFE_INTEGER)),

@@ -75,6 +75,7 @@ export async function openServer(config: Config, database: Database, log: Logger
       database,
       now,
     }),
+    publicUrl: config.publicUrl,
     requiredAal: config.sessionRequiredAal,
     lifespanMs: config.sessionLifespanMs,
     corsOrigins: config.corsOrigins,

@@ -12,7 +12,7 @@ const prefix = "ory_st_";
 const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 const length = 32;
 
-/** Makes a new session token: `ory_st_` and 32 letters and digits, which are 190 random bits. @see Kratos */
+/** Makes a new session token, for whoever opens sessions: `ory_st_` and 32 letters and digits, which are 190 random bits. @see Kratos */
 export function createSessionToken(): string {
   return prefix + Array.from({ length }, () => alphabet[randomInt(alphabet.length)]).join("");
 }

@@ -306,3 +306,19 @@ async function countRowsWith(token: string): Promise<number> {
       + (select count(*)::int from sessions t where t::text like any(${patterns})) as rows`;
   return found?.["rows"];
 }
+
+describe("the end of a session", () => {
+  test("is kept by a line that does not know of it, and taken back only by null", async () => {
+    const { session, instanceId } = createInstance();
+    const ended = { endedAt: "2026-02-03T04:05:06Z", endReason: "signed out" };
+    const endAfter = async (more: object) => {
+      await importer.fromFile(toText([session("1", more)]));
+      const [row] = await importer.database.client`select end_reason from sessions where instance_id = ${instanceId}`;
+      return row?.["end_reason"];
+    };
+
+    expect(await endAfter(ended)).toBe("signed out");
+    expect(await endAfter({})).toBe("signed out");
+    expect(await endAfter({ endedAt: null })).toBe(null);
+  });
+});

@@ -7,7 +7,7 @@ import { dropLongTimeouts } from "./timeout-headers.ts";
 
 /** What the handlers of a request tell the log of it. */
 export interface RequestRecord {
-  /** The method, as `package.Service/Method`. */
+  /** The method, as `package.Service/Method`; of Kratos's dialect `kratos`, verb and path, without a protocol. */
   rpc?: string;
   /** `grpc`, `grpc-web`, `connect` or `rest`. */
   protocol?: string;

@@ -96,7 +96,11 @@ function toFactors(session: KratosSession): Factors {
     return { ...factors, passwordCheckedAt: methods.at(-1)?.at ?? null };
   }
   const hasFirst = isPasskey || Object.values(first).some(isPresent);
-  return session.aal === "aal2" || !hasFirst ? factors : withoutSecond(factors);
+  if (session.aal !== "aal2") return hasFirst ? withoutSecond(factors) : factors;
+  // A code or a recovery that Kratos counted as the first factor, beside a second one, is a second one here: what came
+  // first stands as a password, so that the session stays good for as much as before.
+  const firstAt = methods.find(({ aal }) => aal === "aal1")?.at;
+  return hasFirst || firstAt === undefined ? factors : { ...factors, passwordCheckedAt: firstAt };
 }
 
 // Kratos counts a code, and a recovery, as one factor or as two. What it counts as one must not become two here.

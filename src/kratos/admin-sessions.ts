@@ -6,7 +6,7 @@ import { hasIdIn, hasUser } from "../sessions/filter.ts";
 import { type Instant, maxInstant } from "../sessions/instant.ts";
 import type { SessionOfUser } from "../sessions/schema.ts";
 import { findSession, listSessions, listSessionsAfter } from "../sessions/store.ts";
-import { type Answer, type Call, managerOf } from "./call.ts";
+import { type Answer, baseOf, type Call, managerOf } from "./call.ts";
 import { toSessionJson } from "./json.ts";
 import { linkKeysetPages, linkNumberedPages, readKeysetPage, readNumberedPage, toOffsetPage } from "./page.ts";
 import { readActive, readBulkOrder, readExpand, readId } from "./query.ts";
@@ -26,7 +26,7 @@ export async function listAllSessions(call: Call): Promise<Answer> {
   const view = {
     now,
     identity: expand.has("identity"),
-    schemaBase: url.origin,
+    schemaBase: baseOf(call.request, call.options),
     devices: expand.has("devices"),
     noDevices: null,
   };
@@ -44,7 +44,12 @@ export async function getSession(call: Call): Promise<Answer> {
   const id = readId(call.pathId);
   const expand = readExpand(url.searchParams);
   const row = assertFound(await findSession(db, grantedTo(caller, "session.read"), [hasIdIn([id])]));
-  const view = { now, identity: expand.has("identity"), schemaBase: url.origin, devices: expand.has("devices") };
+  const view = {
+    now,
+    identity: expand.has("identity"),
+    schemaBase: baseOf(call.request, call.options),
+    devices: expand.has("devices"),
+  };
   return { status: 200, json: toSessionJson(row, { ...view, noDevices: [] }) };
 }
 

@@ -17,6 +17,8 @@ export interface KratosOptions {
   authenticate: Authenticate;
   /** Who is signed in: the holder of a session. */
   authenticateHolder: AuthenticateHolder;
+  /** Where browsers find the sign-in pages; undefined: where the request came to. */
+  publicUrl?: string | undefined;
   /** How sure we must be of who holds a session before it tells anything. */
   requiredAal: RequiredAal;
   /** For how long an extended session lives from then on, in milliseconds. */
@@ -33,6 +35,11 @@ export interface Call {
   /** Where its queries run; they end with the request. */
   db: Db;
   options: KratosOptions;
+}
+
+/** What the URLs in an answer begin with, without a slash at the end. */
+export function baseOf({ url }: UniversalServerRequest, { publicUrl }: Pick<KratosOptions, "publicUrl">): string {
+  return (publicUrl ?? new URL(url).origin).replace(/\/+$/, "");
 }
 
 /** What a handler answers; without `json` there is no body. */

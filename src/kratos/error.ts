@@ -2,7 +2,7 @@ import { STATUS_CODES } from "node:http";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { UniversalServerRequest } from "@connectrpc/connect/protocol";
 import { readingOf, SessionError, type StatusCode } from "../errors.ts";
-import { type Answer, recordOf } from "./call.ts";
+import { type Answer, baseOf, type KratosOptions, recordOf } from "./call.ts";
 import { isOutage } from "./outage.ts";
 
 interface Status {
@@ -37,7 +37,11 @@ const requestIdPattern = /^[\x20-\x7e]{1,200}$/;
  * What is not for callers becomes a 500 that tells nothing, or a 503 if it is the database that cannot be reached:
  * a 401 for that would have clients sign their users out (https://github.com/ory/kratos/issues/3250).
  */
-export function toErrorAnswer(error: unknown, request: UniversalServerRequest): Answer {
+export function toErrorAnswer(
+  error: unknown,
+  request: UniversalServerRequest,
+  options: Pick<KratosOptions, "publicUrl"> = {},
+): Answer {
   const { signal } = request;
   if (signal.aborted) return toEnd(signal.reason, request);
   const told = toSessionError(error);
@@ -45,7 +49,7 @@ export function toErrorAnswer(error: unknown, request: UniversalServerRequest): 
   log(request, code, error);
   const redirect =
     told.reason === "assurance_too_low"
-      ? { redirect_browser_to: `${new URL(request.url).origin}/self-service/login/browser?aal=aal2` }
+      ? { redirect_browser_to: `${baseOf(request, options)}/self-service/login/browser?aal=aal2` }
       : undefined;
   return toAnswer(code, {
     id: kratos.id,

@@ -107,7 +107,7 @@ function readUserAgent(header: Record<string, string[]> | null): string {
     .join(" ");
 }
 
-// Kratos stores the peer as `127.0.0.1:54321` and `[::1]:54321`, which imported sessions still have.
+// Kratos stores the peer as `127.0.0.1:54321` and `[::1]:54321`, and a row may have been filled with that.
 function withoutPort(ip: string): string {
   return ip.replace(/^\[(.*)\](?::\d+)?$/, "$1").replace(/^(\d+(?:\.\d+){3}):\d+$/, "$1");
 }

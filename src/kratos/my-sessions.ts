@@ -2,9 +2,10 @@ import { SessionError } from "../errors.ts";
 import { sessionsOf } from "../sessions/access.ts";
 import { endSessions } from "../sessions/change.ts";
 import { hasIdIn, isLive, isNot } from "../sessions/filter.ts";
+import type { Instant } from "../sessions/instant.ts";
 import { listSessions } from "../sessions/store.ts";
 import { assertAssured } from "./assurance.ts";
-import { type Answer, type Call, type Holder, holderOf } from "./call.ts";
+import { type Answer, baseOf, type Call, type Holder, holderOf } from "./call.ts";
 import { toSessionJson, type View } from "./json.ts";
 import { linkNumberedPages, readNumberedPage, toOffsetPage } from "./page.ts";
 import { readId } from "./query.ts";
@@ -22,11 +23,10 @@ export async function listMySessions(call: Call): Promise<Answer> {
     conditions: [isLive(now), isNot(session.id)],
     page: toOffsetPage(page),
   });
-  const view: View = { now, identity: true, devices: true, noDevices: null };
   return {
     status: 200,
     header: { link: linkNumberedPages(url, page, total), "x-total-count": String(total) },
-    json: sessions.map((row) => toSessionJson(row, view)),
+    json: sessions.map((row) => toSessionJson(row, wholeView(now))),
   };
 }
 
@@ -45,7 +45,7 @@ export async function whoami(call: Call): Promise<Answer> {
   return {
     status: 200,
     header: { "x-kratos-authenticated-identity-id": toHeaderValue(holder.session.userId) },
-    json: toSessionJson(holder, { now, identity: true, schemaBase: url.origin, devices: true, noDevices: null }),
+    json: toSessionJson(holder, { ...wholeView(now), schemaBase: baseOf(call.request, call.options) }),
   };
 }
 
@@ -73,6 +73,10 @@ export async function endMySession(call: Call): Promise<Answer> {
     revocation(call, session),
   );
   return { status: 204, header: { "content-type": "application/json; charset=utf-8" } };
+}
+
+function wholeView(now: Instant): View {
+  return { now, identity: true, devices: true, noDevices: null };
 }
 
 async function assuredHolderOf(call: Call): Promise<Holder> {

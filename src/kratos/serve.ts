@@ -29,7 +29,7 @@ export function serve({ name, handle, pathId = "", options }: Serving): Universa
       const call = { request, url: new URL(request.url), pathId, now: now(), db: database.during(signal), options };
       return toResponse(request, await orAborted(signal, handle(call)));
     } catch (error) {
-      return toResponse(request, toErrorAnswer(error, request));
+      return toResponse(request, toErrorAnswer(error, request, options));
     }
   };
 }

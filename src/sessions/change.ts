@@ -1,4 +1,4 @@
-import { and, inArray, sql } from "drizzle-orm";
+import { and, inArray, isNotNull, sql } from "drizzle-orm";
 import type { Scope } from "./access.ts";
 import { type Condition, expires, hasIdIn, isNotEnded } from "./filter.ts";
 import type { Instant } from "./instant.ts";
@@ -46,7 +46,7 @@ export async function eraseSessions(
 
 /**
  * Lets a session in scope that was not ended live until `expiresAt`, also if it has expired, and returns it as it is
- * then; undefined if there is none.
+ * then; undefined if there is none. One that never expires stays so.
  */
 export async function extendSession(
   db: Db,
@@ -57,13 +57,18 @@ export async function extendSession(
   await db
     .update(sessions)
     .set({ expiresAt, changedAt: at, sequence: nextChange })
-    .where(and(scope, hasIdIn([id]), isNotEnded()));
+    .where(and(scope, hasIdIn([id]), isNotEnded(), isNotNull(sessions.expiresAt)));
   return await findSession(db, scope, [hasIdIn([id])]);
 }
 
-/** The rows that meet a condition, or `limit` of them, whichever. */
+/**
+ * The rows that meet a condition, or any `limit` of them, locked.
+ *
+ * In one order, so that two who change many rows at once do not wait for each other for ever; and as they are once they
+ * are locked, so that none is ended twice. Of rows that change meanwhile it may miss some within the limit.
+ */
 function someOf(db: Db, condition: Condition, scope: Scope, limit: number | undefined): Condition {
-  if (limit === undefined) return condition;
-  const some = db.select({ id: sessions.id }).from(sessions).where(condition).limit(limit);
+  const rows = db.select({ id: sessions.id }).from(sessions).where(condition).orderBy(sessions.id).$dynamic();
+  const some = (limit === undefined ? rows : rows.limit(limit)).for("update");
   return and(scope, inArray(sessions.id, some));
 }

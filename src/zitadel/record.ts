@@ -8,7 +8,13 @@ import {
 } from "../../gen/zitadel/session/v2/session_pb.ts";
 import { normalizeIp } from "../ip.ts";
 import { hashToken } from "../session-token.ts";
-import { type GivenSession, type GivenUser, type ImportRecord, plainIdentity } from "../sessions/bulk.ts";
+import {
+  type GivenSession,
+  type GivenUser,
+  type ImportedSession,
+  type ImportRecord,
+  plainIdentity,
+} from "../sessions/bulk.ts";
 import { type Instant, instantOf } from "../sessions/instant.ts";
 import { assertDate, assertMessage, assertShallow, assertStorable, isObject, refused } from "./json-rules.ts";
 
@@ -102,14 +108,19 @@ function readSession(
     metadata: Object.fromEntries(Object.entries(metadata).map(([key, value]) => [key, toBase64(value)])),
     ...toUserAgent(userAgent),
     expiresAt: message.expirationDate ? toInstant(message.expirationDate, "expirationDate") : null,
-    endedAt: isAbsent(endedAt) ? null : readDate(endedAt, "endedAt"),
-    endReason: readText(endReason, "endReason") ?? null,
-    endedBy: null,
+    ...readEnd(endedAt, endReason),
     ...(isAbsent(token) ? {} : { tokenHash: hashToken(readToken(token)) }),
   };
   assertOrder(session);
   const record = { kind: "session", session } as const;
   return factors?.user ? [record, { kind: "named_user", user: toUser(instanceId, factors.user) }] : [record];
+}
+
+// Left out it is kept: an export that does not know who was signed out here must not sign them in again.
+function readEnd(endedAt: JsonValue | undefined, endReason: JsonValue | undefined): Partial<ImportedSession> {
+  if (endedAt === undefined && isAbsent(endReason)) return {};
+  const at = isAbsent(endedAt) ? null : readDate(endedAt, "endedAt");
+  return { endedAt: at, endReason: readText(endReason, "endReason") ?? null, endedBy: null };
 }
 
 function readMessage(json: JsonObject) {

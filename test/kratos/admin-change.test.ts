@@ -18,7 +18,6 @@ describe("PATCH /admin/sessions/{id}/extend", () => {
   test.each([
     ["with little left", { expiresAt: now + minute }],
     ["with more left than a lifespan", { expiresAt: now + 100n * hour }],
-    ["without an end", {}],
     ["that has expired, which is revived", { expiresAt: now - hour }],
   ])("lets a session live for the lifespan from now on: one %s", async (_name, row) => {
     const { id } = await given.session({ userId: "ann", ...row });
@@ -30,6 +29,14 @@ describe("PATCH /admin/sessions/{id}/extend", () => {
       json: { id, active: true, expires_at: "2026-03-01T14:00:00.123456Z", identity: null, devices: [] },
     });
     expect((await ask("GET", `/admin/sessions/${id}`)).json).toEqual(json);
+  });
+
+  test("leaves one that never expires as it is", async () => {
+    const { id } = await given.session({ userId: "ann" });
+
+    const { status, json } = await ask("PATCH", `/admin/sessions/${id}/extend`);
+
+    expect({ status, json }).toMatchObject({ status: 200, json: { id, expires_at: "9999-12-31T23:59:59Z" } });
   });
 
   test("takes a form without a field, as Kratos's client sends it", async () => {

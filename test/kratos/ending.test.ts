@@ -97,7 +97,7 @@ describe("DELETE /sessions/{id}", () => {
     expect((await ask("GET", "/sessions/whoami", other)).status).toBe(200);
   });
 
-  test("refuses the current one, however its id is written", async () => {
+  test("refuses the current one, also if its id is escaped", async () => {
     const ann = await signIn();
     const escaped = ann.session.id.replaceAll("-", "%2D");
 
@@ -117,6 +117,22 @@ describe("DELETE /sessions/{id}", () => {
 });
 
 describe("many at once", () => {
+  test("bulk ends beside each other count every session once, and none fails", async () => {
+    const users = await Promise.all(Array.from({ length: 10 }, () => signIn()));
+    const others = await Promise.all(users.flatMap(({ user }) => [signInAs(user), signInAs(user), signInAs(user)]));
+    const headers = await server.manager();
+    const body = JSON.stringify({ action: "disable", sessions: others.map(({ session }) => session.id) });
+
+    const [bulk, own] = await Promise.all([
+      Promise.all(Array.from({ length: 8 }, () => server.ask("POST", "/admin/sessions", { headers, body }))),
+      Promise.all(users.map((user) => ask("DELETE", "/sessions", user))),
+    ]);
+
+    expect([...bulk, ...own].map(({ status }) => status)).toEqual([...bulk, ...own].map(() => 200));
+    const processed = [...bulk.map(({ json }) => json.processed), ...own.map(({ json }) => json.count)];
+    expect(processed.reduce((sum, count) => sum + count, 0)).toBe(others.length);
+  });
+
   test("20 ends of all others and of each one count every live session once", async () => {
     const ann = await signIn();
     const others: SignedIn[] = [];

@@ -122,3 +122,13 @@ function withoutDate(headers: Headers): Record<string, string> {
   const { date: _date, ...rest } = Object.fromEntries(headers);
   return rest;
 }
+
+test("with a public URL the schema is there, wherever the request came to", async () => {
+  const behindProxy = await startKratosServer({ publicUrl: "https://id.example.com/" });
+  const { headers } = await behindProxy.signIn();
+
+  const { json } = await behindProxy.ask("GET", "/sessions/whoami", { headers });
+
+  expect(json.identity.schema_url).toMatch(/^https:\/\/id\.example\.com\/schemas\//);
+  await behindProxy.close();
+});
