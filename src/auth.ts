@@ -65,6 +65,12 @@ export function callerOf(context: HandlerContext): Caller {
   return caller;
 }
 
+/** The token of an `Authorization` header; undefined if it is none of a bearer. @see RFC 6750 */
+export function readBearer(authorization: string | null): string | undefined {
+  const [scheme, token, ...rest] = (authorization ?? "").split(" ");
+  return scheme?.toLowerCase() === "bearer" && token && rest.length === 0 ? token : undefined;
+}
+
 /** Makes the reader of bearer JWTs. @see RFC 9068 (JWT access tokens) */
 export function createVerifyBearer({ issuer, audience, now }: BearerOptions): VerifyBearer {
   return async (token) => {
@@ -88,7 +94,11 @@ export function createVerifyBearer({ issuer, audience, now }: BearerOptions): Ve
  */
 export function createAuthenticate(instanceId: string, database: Database, verifyBearer: VerifyBearer): Authenticate {
   return async (headers, signal) => {
-    const { userId, agentId, sessionId, grants } = await verifyBearer(readBearer(headers.get("authorization")));
+    const authorization = headers.get("authorization");
+    if (authorization === null) throw new SessionError("token_missing", "auth header missing");
+    const token = readBearer(authorization);
+    if (token === undefined) throw new SessionError("token_invalid", "authorization header is not a bearer token");
+    const { userId, agentId, sessionId, grants } = await verifyBearer(token);
     const session = agentId === undefined ? sessionId : undefined;
     const { isDisabled, ...standing } = await findStanding(database.during(signal), sessionsOf(instanceId, userId), {
       userId,
@@ -97,15 +107,6 @@ export function createAuthenticate(instanceId: string, database: Database, verif
     if (isDisabled) throw new SessionError("token_invalid", "user is disabled");
     return { instanceId, userId, agentId: agentId ?? standing.agentId, grants };
   };
-}
-
-function readBearer(authorization: string | null): string {
-  if (authorization === null) throw new SessionError("token_missing", "auth header missing");
-  const [scheme, token, ...rest] = authorization.split(" ");
-  if (scheme?.toLowerCase() !== "bearer" || !token || rest.length > 0) {
-    throw new SessionError("token_invalid", "authorization header is not a bearer token");
-  }
-  return token;
 }
 
 async function verify(token: string, issuer: Issuer, audience: string, currentDate: Date): Promise<JWTPayload> {

@@ -1,5 +1,5 @@
 import { createHash, randomInt } from "node:crypto";
-import type { VerifyBearer } from "./auth.ts";
+import { readBearer, type VerifyBearer } from "./auth.ts";
 import type { Database } from "./database.ts";
 import { SessionError } from "./errors.ts";
 import { openedBy, type Scope, sessionsOf } from "./sessions/access.ts";
@@ -12,7 +12,7 @@ const prefix = "ory_st_";
 const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 const length = 32;
 
-/** Makes a new session token, for whoever opens sessions: `ory_st_` and 32 letters and digits, which are 190 random bits. @see Kratos */
+/** Makes a new session token, for whoever opens sessions: `ory_st_` and 32 letters and digits, 190 random bits. */
 export function createSessionToken(): string {
   return prefix + Array.from({ length }, () => alphabet[randomInt(alphabet.length)]).join("");
 }
@@ -78,11 +78,6 @@ function noSession(cause?: unknown): SessionError {
 function readCookie(header: string | null, name: string): string | undefined {
   const pairs = (header ?? "").split(";").map((pair) => pair.trim());
   return pairs.find((pair) => pair.startsWith(`${name}=${prefix}`))?.slice(name.length + 1);
-}
-
-function readBearer(header: string | null): string | undefined {
-  const [scheme, token, ...rest] = (header ?? "").split(" ");
-  return scheme?.toLowerCase() === "bearer" && token && rest.length === 0 ? token : undefined;
 }
 
 function isJwt(bearer: string): boolean {
