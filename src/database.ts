@@ -92,7 +92,7 @@ export async function migrateDatabase(url: string): Promise<void> {
 function connect(url: string, max: number): Sql {
   const options = {
     max,
-    // Queries are not sent behind others on a connection, where cancelling one could hit the next. Works undeclared.
+    // At most one query behind another on a connection, for cancelling one could hit the next. The driver's types lack it.
     max_pipeline: 1,
     connection: { application_name: "rollcall", TimeZone: "UTC" },
     // The driver would wait up to 20 s after failures, and hold every request for as long.
