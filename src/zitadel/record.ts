@@ -32,7 +32,8 @@ const tokenForm = /^[!-~]{1,200}$/;
  * the `instanceId`, "default" if not. It makes one record, or two if it is a session with a user.
  *
  * As everywhere in protobuf's JSON, a field may be spelled in snake_case, and null is the same as leaving it out. The
- * exceptions are a user's `traits`, `metadataPublic` and `availableAal`: null takes them away, left out they are kept.
+ * exceptions are a user's `traits`, `metadataPublic` and `availableAal`, and a session's `endedAt`: null takes them away,
+ * left out they are kept.
  * Dates are cut to microseconds, an IP address gets its canonical form, an empty `factors` or `userAgent` is none.
  *
  * Throws SessionError `invalid_request`, saying which field breaks which rule.
