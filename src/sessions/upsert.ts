@@ -44,8 +44,11 @@ export function describeColumns<Row>(
  * `renewed` are columns beside those, whose default, which tells of the last change, a changed row takes anew.
  */
 export function upsert<Row>(table: PgTable, columns: Columns<Row>, rows: readonly Row[], renewed: string[] = []): SQL {
-  const changed = [...columns.map(({ key }) => key), ...renewed].map(name);
-  const assignments = changed.map((column) => sql`${column} = excluded.${column}`);
+  const assignments = [
+    ...columns.map(({ key }) => sql`${name(key)} = excluded.${name(key)}`),
+    // Not `excluded`: that was made before the row was locked, maybe before a change of another process's.
+    ...renewed.map((key) => sql`${name(key)} = default`),
+  ];
   // Unchanged rows are left out first: `on conflict` would lock each of them and waste a sequence on it. Should another
   // process change a row in between, then what is kept of it is what was there before: a race we accept.
   return sql`
