@@ -2,15 +2,16 @@ import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import { createSecureContext } from "node:tls";
 import type { Logger } from "pino";
-import { createAuthenticate, createVerifyBearer } from "./auth.ts";
+import { createAuthenticate } from "./auth/authenticate.ts";
+import { createAuthenticateHolder } from "./auth/holder.ts";
+import { createIssuer } from "./auth/issuer.ts";
+import { createVerifyJwt } from "./auth/jwt.ts";
 import { type Config, ConfigError, type Problems } from "./config.ts";
 import { type Database, openConfiguredDatabase } from "./database.ts";
 import { isDemoIssuer } from "./demo/issuer.ts";
 import type { Port } from "./http/port.ts";
 import type { TlsOptions } from "./http/protocol.ts";
-import { createIssuer } from "./issuer.ts";
 import { createServer } from "./server.ts";
-import { createAuthenticateHolder } from "./session-token.ts";
 import { instantOfMs } from "./sessions/instant.ts";
 
 // Far longer than a signal takes to arrive twice, and shorter than a person's patience.
@@ -61,17 +62,17 @@ export async function openServer(config: Config, database: Database, log: Logger
   const now = () => instantOfMs(Date.now());
   const { instanceId } = config;
   const issuer = createIssuer(config.oidcIssuer ?? "");
-  const verifyBearer = createVerifyBearer({ issuer, audience: config.oidcAudience ?? "", now });
+  const verifyJwt = createVerifyJwt({ issuer, audience: config.oidcAudience ?? "", now });
   return await createServer({
     host: config.host,
     port: config.port,
     tls,
     directory: { database, now },
-    authenticate: createAuthenticate(instanceId, database, verifyBearer),
+    authenticate: createAuthenticate({ instanceId, verifyJwt, database, now }),
     authenticateHolder: createAuthenticateHolder({
       instanceId,
       cookieName: config.sessionCookieName,
-      verifyBearer,
+      verifyJwt,
       database,
       now,
     }),

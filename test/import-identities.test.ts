@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { createSessionToken, hashToken } from "../src/session-token.ts";
+import { createSessionToken, hashToken } from "../src/auth/token.ts";
 import { at, createInstance, type Importer, isAnn, openImporter, toText } from "./support/imports.ts";
 
 let importer: Importer;

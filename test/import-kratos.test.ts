@@ -1,11 +1,11 @@
 import { randomUUID } from "node:crypto";
 import fc from "fast-check";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { hashToken } from "../src/auth/token.ts";
 import type { Database } from "../src/database.ts";
 import { runKratosImport } from "../src/import/kratos.ts";
 import { ImportError } from "../src/import/store.ts";
 import { aalOf, methodsOf } from "../src/kratos/assurance.ts";
-import { hashToken } from "../src/session-token.ts";
 import { type Session, sessions, type User, users } from "../src/sessions/schema.ts";
 import { openTestDatabase } from "./support/database.ts";
 import { capture } from "./support/imports.ts";

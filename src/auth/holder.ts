@@ -1,26 +1,13 @@
-import { createHash, randomInt } from "node:crypto";
-import { readBearer, type VerifyBearer } from "./auth.ts";
-import type { Database } from "./database.ts";
-import { SessionError } from "./errors.ts";
-import { openedBy, type Scope, sessionsOf } from "./sessions/access.ts";
-import { type Condition, hasIdIn, isLive, isOfUser } from "./sessions/filter.ts";
-import type { Instant } from "./sessions/instant.ts";
-import type { SessionOfUser } from "./sessions/schema.ts";
-import { findSession } from "./sessions/store.ts";
-
-const prefix = "ory_st_";
-const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-const length = 32;
-
-/** Makes a new session token, for whoever opens sessions: `ory_st_` and 32 letters and digits, 190 random bits. */
-export function createSessionToken(): string {
-  return prefix + Array.from({ length }, () => alphabet[randomInt(alphabet.length)]).join("");
-}
-
-/** What is stored of a token. A plain hash is enough: nobody can try 190 bits. */
-export function hashToken(token: string): Buffer {
-  return createHash("sha256").update(token).digest();
-}
+import type { Database } from "../database.ts";
+import { SessionError } from "../errors.ts";
+import { openedBy, type Scope, sessionsOf } from "../sessions/access.ts";
+import { type Condition, hasIdIn, isLive, isOfUser } from "../sessions/filter.ts";
+import type { Instant } from "../sessions/instant.ts";
+import { isDisabled, type SessionOfUser } from "../sessions/schema.ts";
+import { findSession } from "../sessions/store.ts";
+import { readBearer } from "./authenticate.ts";
+import { isJwt, type VerifyJwt } from "./jwt.ts";
+import { hashToken, sessionTokenPrefix } from "./token.ts";
 
 /**
  * Finds the session that the headers of a request open, which becomes the current one, with its user; `signal` ends
@@ -33,7 +20,7 @@ export interface HolderOptions {
   instanceId: string;
   /** The cookie that holds the session token of a browser. */
   cookieName: string;
-  verifyBearer: VerifyBearer;
+  verifyJwt: VerifyJwt;
   database: Database;
   now: () => Instant;
 }
@@ -45,7 +32,7 @@ export interface HolderOptions {
  * `session_missing` without one, and for a session that is ended, expired, without a user or of a disabled one.
  */
 export function createAuthenticateHolder(options: HolderOptions): AuthenticateHolder {
-  const { instanceId, cookieName, verifyBearer, database, now } = options;
+  const { instanceId, cookieName, verifyJwt, database, now } = options;
   return async (headers, signal) => {
     const token = headers.get("x-session-token") || readCookie(headers.get("cookie"), cookieName);
     const bearer = readBearer(headers.get("authorization"));
@@ -54,11 +41,11 @@ export function createAuthenticateHolder(options: HolderOptions): AuthenticateHo
         ? await namedBy(bearer)
         : [openedBy(instanceId, hashToken(token ?? bearer ?? missing())), undefined];
     const found = await findSession(database.during(signal), scope, [condition, isLive(now()), isOfUser()]);
-    return found === undefined || found.user?.state === "inactive" ? missing() : found;
+    return found === undefined || isDisabled(found.user) ? missing() : found;
   };
 
   async function namedBy(bearer: string): Promise<[Scope, Condition]> {
-    const { userId, sessionId } = await verifyBearer(bearer).catch((error) => {
+    const { userId, sessionId } = await verifyJwt(bearer).catch((error) => {
       // Here a token that is not good opens no session, like any other text.
       throw error instanceof SessionError && error.reason === "token_invalid" ? noSession(error) : error;
     });
@@ -77,9 +64,5 @@ function noSession(cause?: unknown): SessionError {
 // A cookie that does not hold a token of ours is somebody else's: the next one may be ours.
 function readCookie(header: string | null, name: string): string | undefined {
   const pairs = (header ?? "").split(";").map((pair) => pair.trim());
-  return pairs.find((pair) => pair.startsWith(`${name}=${prefix}`))?.slice(name.length + 1);
-}
-
-function isJwt(bearer: string): boolean {
-  return bearer.split(".").length === 3;
+  return pairs.find((pair) => pair.startsWith(`${name}=${sessionTokenPrefix}`))?.slice(name.length + 1);
 }

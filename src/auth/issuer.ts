@@ -6,7 +6,7 @@ import {
   type JWTVerifyGetKey,
   jwksCache,
 } from "jose";
-import { SessionError } from "./errors.ts";
+import { SessionError } from "../errors.ts";
 
 /** An OIDC issuer whose tokens are accepted. */
 export interface Issuer {

@@ -1,8 +1,8 @@
 import { generateKeyPair, type JWTPayload, SignJWT } from "jose";
 import { describe, expect, test } from "vitest";
-import { createVerifyBearer } from "./auth.ts";
+import { instantOfMs } from "../sessions/instant.ts";
 import type { Issuer } from "./issuer.ts";
-import { instantOfMs } from "./sessions/instant.ts";
+import { createVerifyJwt } from "./jwt.ts";
 
 const url = "https://id.example";
 const audience = "rollcall";
@@ -46,5 +46,5 @@ function toJwt(claims: JWTPayload = {}): SignJWT {
 }
 
 function verify(token: string, getKey: Issuer["getKey"]) {
-  return createVerifyBearer({ issuer: { url, getKey }, audience, now: () => instantOfMs(nowSeconds * 1_000) })(token);
+  return createVerifyJwt({ issuer: { url, getKey }, audience, now: () => instantOfMs(nowSeconds * 1_000) })(token);
 }

@@ -1,4 +1,4 @@
-import { hashToken } from "../session-token.ts";
+import { hashToken } from "../auth/token.ts";
 import type { ImportedSession, ImportedUser } from "../sessions/bulk.ts";
 import type { Instant } from "../sessions/instant.ts";
 import { createEmptySession, loginServices } from "./logins.ts";

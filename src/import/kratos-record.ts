@@ -1,6 +1,6 @@
+import { hashToken } from "../auth/token.ts";
 import { SessionError } from "../errors.ts";
 import { normalizeIp } from "../ip.ts";
-import { hashToken } from "../session-token.ts";
 import type { GivenSession, GivenUser } from "../sessions/bulk.ts";
 import { type Instant, instantOf, readInstant } from "../sessions/instant.ts";
 import type { JsonObject } from "../sessions/schema.ts";

@@ -1,9 +1,9 @@
 import type { UniversalServerRequest } from "@connectrpc/connect/protocol";
-import type { Authenticate } from "../auth.ts";
+import type { Authenticate } from "../auth/authenticate.ts";
+import type { AuthenticateHolder } from "../auth/holder.ts";
 import type { Directory } from "../directory.ts";
 import { SessionError } from "../errors.ts";
 import { type RequestRecord, requestRecord } from "../http/listener.ts";
-import type { AuthenticateHolder } from "../session-token.ts";
 import type { Caller } from "../sessions/access.ts";
 import type { Instant } from "../sessions/instant.ts";
 import type { Session, SessionOfUser } from "../sessions/schema.ts";

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { type Instant, printInstant } from "../sessions/instant.ts";
-import type { Session, SessionOfUser, User } from "../sessions/schema.ts";
+import { isDisabled, type Session, type SessionOfUser, type User } from "../sessions/schema.ts";
 import { aalOf, authenticatedAt, methodsOf } from "./assurance.ts";
 
 /** What is shown of a session, and when. */
@@ -40,7 +40,7 @@ export function toSessionJson({ session, user }: SessionOfUser, view: View) {
   const devices = view.devices ? toDevicesJson(session) : [];
   return {
     id: session.id,
-    active: isLiveAt(session, view.now) && !(view.identity && user?.state === "inactive"),
+    active: isLiveAt(session, view.now) && !(view.identity && isDisabled(user)),
     expires_at: session.expiresAt === null ? never : printTime(session.expiresAt),
     authenticated_at: printTime(authenticatedAt(session, methods)),
     authenticator_assurance_level: aalOf(methods),
@@ -72,7 +72,7 @@ function toIdentityJson(session: Session, user: User | null, schemaBase: string 
     id: session.userId,
     schema_id: schemaId,
     schema_url: schemaBase === undefined ? "" : `${schemaBase}/schemas/${Buffer.from(schemaId).toString("base64url")}`,
-    state: user?.state ?? "active",
+    state: isDisabled(user) ? "inactive" : "active",
     traits: user === null ? {} : (user.traits ?? toTraits(user)),
     metadata_public: user?.metadataPublic ?? null,
     created_at: printTime(user?.createdAt ?? session.createdAt),

@@ -80,6 +80,11 @@ export function openedBy(instanceId: string, tokenHash: Buffer): Scope {
   return scope(instanceId, eq(sessions.tokenHash, tokenHash));
 }
 
+/** Every session of an instance: for whoever runs Rollcall, never for a caller. */
+export function everySessionOf(instanceId: string): Scope {
+  return scope(instanceId);
+}
+
 function grantedRows(caller: Caller, permissions: readonly Permission[]): SQL | "all" {
   const grants = caller.grants.filter(({ permission }) => permissions.includes(permission));
   if (grants.some(({ organizationId }) => organizationId === undefined)) return "all";

@@ -1,7 +1,7 @@
-import { and, eq, gt, gte, isNotNull, isNull, lt, lte, ne, or, type SQL, sql } from "drizzle-orm";
+import { and, eq, gt, gte, isNotNull, isNull, lt, lte, ne, not, or, type SQL, sql } from "drizzle-orm";
 import type { AnyPgColumn } from "drizzle-orm/pg-core";
 import type { Instant } from "./instant.ts";
-import { sessions } from "./schema.ts";
+import { factorColumns, noneOf, sessions } from "./schema.ts";
 
 /** A condition on a session. Undefined is the one that all of them meet. */
 export type Condition = SQL | undefined;
@@ -44,6 +44,9 @@ export const isNotEnded = (): Condition => isNull(sessions.endedAt);
 
 /** It has a checked user. */
 export const isOfUser = (): Condition => isNotNull(sessions.userId);
+
+/** Its user has proven by at least one factor who they are; that they were named proves nothing. */
+export const hasFactor = (): Condition => not(noneOf(factorColumns(sessions)));
 
 /** It is good for use at `now`: neither ended nor expired. */
 export const isLive = (now: Instant): Condition => and(isNotEnded(), expires("after", now));

@@ -5,7 +5,7 @@ import type { Scope } from "./access.ts";
 import { type Condition, isLive, isOfUser } from "./filter.ts";
 import type { Instant } from "./instant.ts";
 import { isBehind, type OffsetPage, orderBy, type Position } from "./page.ts";
-import { type SessionOfUser, sessions, users } from "./schema.ts";
+import { isDisabled, type SessionOfUser, sessions, users } from "./schema.ts";
 
 /** Where queries run: the database, or one transaction in it. */
 export type Db = PgDatabase<PostgresJsQueryResultHKT>;
@@ -151,7 +151,7 @@ export async function findStanding(
     .from(sql`(values (1)) as one`)
     .leftJoin(users, and(eq(users.instanceId, scope.instanceId), eq(users.id, userId)))
     .leftJoin(sessions, isTheirs);
-  return { isDisabled: found?.state === "inactive", agentId: found?.agentId || undefined };
+  return { isDisabled: !!found?.state && isDisabled({ state: found.state }), agentId: found?.agentId || undefined };
 }
 
 function highestSequence(db: Db, instanceId: string) {

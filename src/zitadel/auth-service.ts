@@ -1,6 +1,6 @@
 import type { HandlerContext } from "@connectrpc/connect";
 import type { ListMyUserSessionsRequest } from "../../gen/zitadel/auth/v1/auth_service_pb.ts";
-import { callerOf } from "../auth.ts";
+import { callerOf } from "../auth/caller.ts";
 import type { Directory } from "../directory.ts";
 import { inAgentOf } from "../sessions/access.ts";
 import { listAccounts } from "../sessions/store.ts";

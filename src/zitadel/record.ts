@@ -6,8 +6,8 @@ import {
   type UserAgent,
   type UserFactor,
 } from "../../gen/zitadel/session/v2/session_pb.ts";
+import { hashToken } from "../auth/token.ts";
 import { normalizeIp } from "../ip.ts";
-import { hashToken } from "../session-token.ts";
 import {
   type GivenSession,
   type GivenUser,

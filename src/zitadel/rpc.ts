@@ -6,7 +6,8 @@ import {
   type Interceptor,
 } from "@connectrpc/connect";
 import { codeToString } from "@connectrpc/connect/protocol-connect";
-import { type Authenticate, setCaller } from "../auth.ts";
+import type { Authenticate } from "../auth/authenticate.ts";
+import { setCaller } from "../auth/caller.ts";
 import { SessionError } from "../errors.ts";
 import { orAborted } from "../http/abort.ts";
 import { requestRecord } from "../http/listener.ts";

@@ -1,7 +1,7 @@
 import type { HandlerContext } from "@connectrpc/connect";
 import type { ListSessionsRequest } from "../../gen/zitadel/session/v2/session_service_pb.ts";
 import type { ListSessionsRequest as ListSessionsRequestBeta } from "../../gen/zitadel/session/v2beta/session_service_pb.ts";
-import { callerOf } from "../auth.ts";
+import { callerOf } from "../auth/caller.ts";
 import type { Directory } from "../directory.ts";
 import { readableBy } from "../sessions/access.ts";
 import { listSessions } from "../sessions/store.ts";

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { createAuthenticateHolder } from "../../src/session-token.ts";
+import { createAuthenticateHolder } from "../../src/auth/holder.ts";
 import { now, second } from "../support/given.ts";
 import { type SignedIn, startKratosServer } from "../support/kratos.ts";
 
@@ -106,8 +106,8 @@ describe("the first place that holds a token counts", () => {
 
   test("the cookie may be named otherwise, and then is the only one", async () => {
     const { instanceId, database } = server;
-    const verifyBearer = () => Promise.reject(new Error("there is no bearer"));
-    const options = { instanceId, database, cookieName: "ory_session_x", verifyBearer, now: () => now };
+    const verifyJwt = () => Promise.reject(new Error("there is no bearer"));
+    const options = { instanceId, database, cookieName: "ory_session_x", verifyJwt, now: () => now };
     const other = await startKratosServer({ authenticateHolder: createAuthenticateHolder(options) });
     const answers = [];
     for (const name of ["ory_session_x", "ory_kratos_session"]) {

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { createSessionToken } from "../../src/session-token.ts";
+import { createSessionToken } from "../../src/auth/token.ts";
 import { createTestDatabase } from "../support/database.ts";
 import { createKratos, startKratosServer } from "../support/kratos.ts";
 import { startTestServer } from "../support/server.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { hashToken } from "../../src/session-token.ts";
+import { hashToken } from "../../src/auth/token.ts";
 import { now } from "../support/given.ts";
 import { type KratosAnswer, startKratosServer } from "../support/kratos.ts";
 

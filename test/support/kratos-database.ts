@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { fileURLToPath } from "node:url";
 import postgres from "postgres";
-import { createSessionToken } from "../../src/session-token.ts";
+import { createSessionToken } from "../../src/auth/token.ts";
 import { testDatabaseUrl } from "./database.ts";
 
 /** A way to sign in, as Kratos notes it in a session. */

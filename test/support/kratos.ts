@@ -1,5 +1,5 @@
 import http from "node:http";
-import { createSessionToken, hashToken } from "../../src/session-token.ts";
+import { createSessionToken, hashToken } from "../../src/auth/token.ts";
 import type { NewSession, Session, User } from "../../src/sessions/schema.ts";
 import { openTestDatabase } from "./database.ts";
 import { hour, now } from "./given.ts";

@@ -1,10 +1,11 @@
 import { randomUUID } from "node:crypto";
-import { createAuthenticate, createVerifyBearer } from "../../src/auth.ts";
+import { createAuthenticate } from "../../src/auth/authenticate.ts";
+import { createAuthenticateHolder } from "../../src/auth/holder.ts";
+import { createIssuer } from "../../src/auth/issuer.ts";
+import { createVerifyJwt } from "../../src/auth/jwt.ts";
 import type { Database } from "../../src/database.ts";
-import { createIssuer } from "../../src/issuer.ts";
 import { createLog } from "../../src/log.ts";
 import { createServer, type ServerOptions } from "../../src/server.ts";
-import { createAuthenticateHolder } from "../../src/session-token.ts";
 import { instantOfMs } from "../../src/sessions/instant.ts";
 import { openTestDatabase } from "./database.ts";
 import { createGiven } from "./given.ts";
@@ -34,13 +35,13 @@ export async function startTestServer(
   const instanceId = randomUUID();
   const now = () => instantOfMs(Date.now());
   const log: Record<string, unknown>[] = [];
-  const verifyBearer = createVerifyBearer({ issuer: createIssuer(issuer.url, { cooldownMs: 0 }), audience, now });
+  const verifyJwt = createVerifyJwt({ issuer: createIssuer(issuer.url, { cooldownMs: 0 }), audience, now });
   const port = await createServer({
     host: "127.0.0.1",
     port: 0,
     directory: { database, now },
-    authenticate: createAuthenticate(instanceId, database, verifyBearer),
-    authenticateHolder: createAuthenticateHolder({ instanceId, cookieName, verifyBearer, database, now }),
+    authenticate: createAuthenticate({ instanceId, verifyJwt, database, now }),
+    authenticateHolder: createAuthenticateHolder({ instanceId, cookieName, verifyJwt, database, now }),
     requiredAal: "aal1",
     lifespanMs: 86_400_000,
     corsOrigins: [],

@@ -2,8 +2,8 @@ import { once } from "node:events";
 import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { createVerifyBearer } from "../../src/auth.ts";
-import { createIssuer, type IssuerOptions } from "../../src/issuer.ts";
+import { createIssuer, type IssuerOptions } from "../../src/auth/issuer.ts";
+import { createVerifyJwt } from "../../src/auth/jwt.ts";
 import { instantOfMs } from "../../src/sessions/instant.ts";
 import { audience, startTestIssuer } from "../support/issuer.ts";
 
@@ -132,9 +132,9 @@ async function givenIssuer(options: IssuerOptions = {}) {
 }
 
 function createVerify(issuer: ReturnType<typeof createIssuer>) {
-  const verifyBearer = createVerifyBearer({ issuer, audience, now: () => instantOfMs(Date.now()) });
+  const verifyJwt = createVerifyJwt({ issuer, audience, now: () => instantOfMs(Date.now()) });
   return (token: string) =>
-    verifyBearer(token).then(
+    verifyJwt(token).then(
       () => "good",
       (error) => error.reason,
     );

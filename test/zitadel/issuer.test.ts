@@ -5,8 +5,9 @@ import type { AddressInfo } from "node:net";
 import { Code } from "@connectrpc/connect";
 import { generateKeyPair, SignJWT } from "jose";
 import { afterAll, describe, expect, onTestFinished, test } from "vitest";
-import { createAuthenticate, createVerifyBearer } from "../../src/auth.ts";
-import { createIssuer, type IssuerOptions } from "../../src/issuer.ts";
+import { createAuthenticate } from "../../src/auth/authenticate.ts";
+import { createIssuer, type IssuerOptions } from "../../src/auth/issuer.ts";
+import { createVerifyJwt } from "../../src/auth/jwt.ts";
 import { openTestDatabase } from "../support/database.ts";
 import { now } from "../support/given.ts";
 import { audience, startTestIssuer, type TestIssuer } from "../support/issuer.ts";
@@ -186,12 +187,12 @@ async function givenIssuer(): Promise<TestIssuer> {
 /** A server that trusts an issuer by these options, and what it does with a token. */
 async function givenServer(options: IssuerOptions = {}, issuer?: TestIssuer) {
   const trusted = issuer ?? (await givenIssuer());
-  const verifyBearer = createVerifyBearer({
+  const verifyJwt = createVerifyJwt({
     issuer: createIssuer(trusted.url, options),
     audience,
     now: () => BigInt(Date.now()) * 1_000n,
   });
-  const authenticate = createAuthenticate(randomUUID(), database, verifyBearer);
+  const authenticate = createAuthenticate({ instanceId: randomUUID(), verifyJwt, database, now: () => now });
   const server = await startTestServer({ authenticate, directory: { database, now: () => now } });
   onTestFinished(() => server.close());
   const { sessions } = createClients(server);
