@@ -1,3 +1,7 @@
+import { readDuration } from "./duration.ts";
+
+const minSecretLength = 32;
+
 interface Setting<T> {
   /** The variable's name. */
   name: string;
@@ -21,6 +25,10 @@ export const settings = {
   sessionCookieName: setting("SESSION_COOKIE_NAME", "ory_kratos_session", readCookieName),
   sessionRequiredAal: setting("SESSION_REQUIRED_AAL", "aal1", readOneOf("aal1", "highest_available")),
   sessionLifespanMs: setting("SESSION_LIFESPAN_MS", "86400000", readInteger(1, Number.MAX_SAFE_INTEGER)),
+  verifierUrl: setting("VERIFIER_URL", "", optional(readUrl("https:", "http:"))),
+  verifierSecret: setting("VERIFIER_SECRET", "", optional(readSecret)),
+  retentionEndedMs: setting("RETENTION_ENDED", "90d", readDuration),
+  retentionExpiredMs: setting("RETENTION_EXPIRED", "30d", readDuration),
   corsOrigins: setting("CORS_ORIGINS", "", readOrigins),
   tlsCertFile: setting("TLS_CERT_FILE", "", optional(readText)),
   tlsKeyFile: setting("TLS_KEY_FILE", "", optional(readText)),
@@ -66,7 +74,7 @@ export function readConfig(
   });
   // Safe: each key of Config was read by its own setting, or there is a problem.
   const config = Object.fromEntries(entries) as Config;
-  for (const [name, problem] of [...checkTls(config), ...check(config)]) {
+  for (const [name, problem] of [...checkPairs(config), ...check(config)]) {
     // A setting that could not be read has been told of already.
     if (!problems.has(name)) problems.set(name, problem);
   }
@@ -78,9 +86,16 @@ function noProblems(): Problems {
   return new Map();
 }
 
-function checkTls({ tlsCertFile, tlsKeyFile }: Partial<Config>): Problems {
-  const isWhole = (tlsCertFile === undefined) === (tlsKeyFile === undefined);
-  return isWhole ? noProblems() : new Map([["TLS_CERT_FILE", "and TLS_KEY_FILE must be set together"]]);
+function checkPairs(config: Partial<Config>): Problems {
+  const { tlsCertFile, tlsKeyFile, verifierUrl, verifierSecret } = config;
+  const problems = noProblems();
+  if ((tlsCertFile === undefined) !== (tlsKeyFile === undefined)) {
+    problems.set("TLS_CERT_FILE", "and TLS_KEY_FILE must be set together");
+  }
+  if ((verifierUrl === undefined) !== (verifierSecret === undefined)) {
+    problems.set("VERIFIER_URL", "and VERIFIER_SECRET must be set together");
+  }
+  return problems;
 }
 
 function setting<T>(name: string, unset: string, read: (text: string) => T): Setting<T> {
@@ -92,6 +107,12 @@ function optional<T>(read: (text: string) => T): (text: string) => T | undefined
 }
 
 function readText(text: string): string {
+  return text;
+}
+
+function readSecret(text: string): string {
+  // As many as HMAC-SHA256 has bytes of strength; the text is not repeated.
+  if (text.length < minSecretLength) throw new Error(`must have at least ${minSecretLength} characters`);
   return text;
 }
 
