@@ -1,39 +1,62 @@
+import { DrizzleQueryError } from "drizzle-orm";
 import postgres, { type PendingQuery, type Sql } from "postgres";
 
 // "canceling statement due to user request": also what the victim of a cancellation that came too late is told.
 const cancelledState = "57014";
 
 /**
- * Makes drivers whose queries end with an AbortSignal: one that waits for a connection is dropped, one that runs is
- * cancelled in PostgreSQL.
+ * Makes drivers whose work ends with an AbortSignal: a query that waits for a connection is dropped, one that runs is
+ * cancelled in PostgreSQL; a transaction is rolled back.
  *
  * The driver by itself keeps the waiting queries of callers who are gone, and loses a connection that is being
- * opened for one that is cancelled; so no more queries than `maxConnections` are handed to it at a time.
+ * opened for one that is cancelled; so no more work than for `maxConnections` is handed to it at a time.
+ *
+ * A transaction may be run a second time from its start: it must do nothing beyond its queries.
  */
 export function createCancellable(client: Sql, maxConnections: number): (signal: AbortSignal) => Sql {
   const turns = createTurns(maxConnections);
-  const run = async (signal: AbortSignal, start: () => PendingQuery<never>) => {
+  const run = async <T>(signal: AbortSignal, attempt: () => Promise<T>): Promise<T> => {
     const done = await turns(signal);
     try {
-      return await runUntil(signal, start).catch((error) => {
+      return await attempt().catch((error) => {
         // The cancellation of the query before us on this connection came late and hit us. What is cancelled is undone: again.
         if (signal.aborted || !isCancelled(error)) throw error;
-        return runUntil(signal, start);
+        return attempt();
       });
     } finally {
       done();
     }
   };
   return (signal) => {
-    const unsafe = (...query: Parameters<Sql["unsafe"]>) => ({
-      // biome-ignore lint/suspicious/noThenProperty: the driver's queries start when they are awaited, so must these.
-      then: (...settled: Parameters<Promise<unknown>["then"]>) =>
-        run(signal, () => client.unsafe(...query)).then(...settled),
-      values: () => run(signal, () => client.unsafe<never>(...query).values() as PendingQuery<never>),
-    });
-    // Safe: the query builder calls nothing but `unsafe`, and on its result nothing but these two.
-    return { unsafe, options: client.options } as unknown as Sql;
+    const begin = <T>(work: (transaction: Sql) => Promise<T>) => run(signal, () => transact(client, signal, work));
+    // Safe: the query builder calls nothing but `unsafe` and `begin`.
+    return {
+      unsafe: createUnsafe(client, (start) => run(signal, () => runUntil(signal, start))),
+      begin,
+    } as unknown as Sql;
   };
+}
+
+async function transact<T>(client: Sql, signal: AbortSignal, work: (transaction: Sql) => Promise<T>): Promise<T> {
+  const result = await client.begin(async (transaction) => {
+    // Safe: as above; a transaction in a transaction has no use here.
+    const sql = { unsafe: createUnsafe(transaction, (start) => runUntil(signal, start)) } as unknown as Sql;
+    const value = await work(sql);
+    // Whoever asked is gone and will be told nothing: let nothing have happened.
+    signal.throwIfAborted();
+    return { value };
+  });
+  // Safe: the driver would only unwrap an array of promises.
+  return (result as { value: T }).value;
+}
+
+/** Queries as the query builder makes them: it calls nothing but these two on the result of `unsafe`. */
+function createUnsafe(client: Pick<Sql, "unsafe">, run: (start: () => PendingQuery<never>) => Promise<unknown>) {
+  return (...query: Parameters<Sql["unsafe"]>) => ({
+    // biome-ignore lint/suspicious/noThenProperty: the driver's queries start when they are awaited, so must these.
+    then: (...settled: Parameters<Promise<unknown>["then"]>) => run(() => client.unsafe(...query)).then(...settled),
+    values: () => run(() => client.unsafe<never>(...query).values() as PendingQuery<never>),
+  });
 }
 
 // What the driver does not declare of its queries.
@@ -63,7 +86,9 @@ async function runUntil<T>(signal: AbortSignal, start: () => PendingQuery<never>
 }
 
 function isCancelled(error: unknown): boolean {
-  return error instanceof postgres.PostgresError && error.code === cancelledState;
+  // In a transaction the query builder has wrapped it.
+  const cause = error instanceof DrizzleQueryError ? error.cause : error;
+  return cause instanceof postgres.PostgresError && cause.code === cancelledState;
 }
 
 /** Lets `free` tasks run at a time, first come first served; the others wait, or give up when their signal aborts. */
