@@ -6,6 +6,7 @@ export const statusCodes = {
   not_found: 5,
   permission_denied: 7,
   resource_exhausted: 8,
+  failed_precondition: 9,
   unimplemented: 12,
   internal: 13,
   unavailable: 14,
@@ -65,6 +66,49 @@ export const reasons = {
   creator_unknown: { code: "invalid_argument", zitadel: { key: "List.Query.Invalid", id: "GRPC-x8n24uh" } },
   agent_unknown: { code: "invalid_argument", zitadel: { key: "List.Query.Invalid", id: "GRPC-x8n23uh" } },
   limit_exceeded: { code: "invalid_argument", zitadel: { key: "Errors.Query.LimitExceeded", id: "QUERY-4M0fs" } },
+  permission_denied: {
+    code: "permission_denied",
+    zitadel: { key: "No matching permissions found", id: "AUTH-AWfge" },
+  },
+  session_unknown: { code: "not_found", zitadel: { key: "Errors.Session.NotExisting", id: "QUERY-SFeaa" } },
+  session_token_unknown: { code: "permission_denied", zitadel: { key: "Errors.PermissionDenied", id: "QUERY-dsfr3" } },
+  session_token_invalid: {
+    code: "permission_denied",
+    zitadel: { key: "Errors.Session.Token.Invalid", id: "COMMAND-sGr42" },
+  },
+  session_terminated: {
+    code: "failed_precondition",
+    zitadel: { key: "Errors.Session.Terminated", id: "COMMAND-Hewfq" },
+  },
+  session_expired: { code: "failed_precondition", zitadel: { key: "Errors.Session.Expired", id: "COMMAND-Hkl3d" } },
+  user_unknown: { code: "not_found" },
+  user_ambiguous: { code: "failed_precondition" },
+  user_not_active: { code: "failed_precondition", zitadel: { key: "Errors.User.NotActive", id: "SESSION-Gj4ko" } },
+  // The same for each check: Zitadel has an id for each of the first three, and plain text for the others.
+  password_needs_user: {
+    code: "failed_precondition",
+    zitadel: { key: "Errors.User.UserIDMissing", id: "COMMAND-Sfw3f" },
+  },
+  intent_needs_user: {
+    code: "failed_precondition",
+    zitadel: { key: "Errors.User.UserIDMissing", id: "COMMAND-Sfw3r" },
+  },
+  web_auth_n_needs_user: {
+    code: "failed_precondition",
+    zitadel: { key: "Errors.User.UserIDMissing", id: "COMMAND-eeR2e" },
+  },
+  check_needs_user: { code: "failed_precondition" },
+  password_wrong: { code: "invalid_argument", zitadel: { key: "Errors.User.Password.Invalid", id: "COMMAND-3M0fs" } },
+  check_wrong: { code: "invalid_argument" },
+  user_locked: { code: "failed_precondition", zitadel: { key: "Errors.User.Locked", id: "COMMAND-JLK35" } },
+  intent_not_succeeded: {
+    code: "failed_precondition",
+    zitadel: { key: "Errors.Intent.NotSucceeded", id: "COMMAND-Df4bw" },
+  },
+  intent_expired: { code: "failed_precondition", zitadel: { key: "Errors.Intent.Expired", id: "COMMAND-SAf42" } },
+  check_not_possible: { code: "failed_precondition" },
+  verifier_missing: { code: "unimplemented" },
+  verifier_unavailable: { code: "unavailable" },
   internal: { code: "internal", zitadel: { key: "Errors.Internal", id: "QUERY-Sfg42" }, kratos: {} },
 } as const satisfies Record<string, Reading>;
 
@@ -79,6 +123,16 @@ export class SessionError extends Error {
   constructor(reason: Reason, message: string, options?: ErrorOptions) {
     super(message, options);
     this.reason = reason;
+  }
+}
+
+/** A check that was made and failed, and how often checks of its kind did in a row; 0 if nobody counts. */
+export class CheckError extends SessionError {
+  readonly failedAttempts: number;
+
+  constructor(reason: Extract<Reason, "password_wrong" | "check_wrong">, message: string, failedAttempts: number) {
+    super(reason, message);
+    this.failedAttempts = failedAttempts;
   }
 }
 

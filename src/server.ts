@@ -11,6 +11,7 @@ import { isGrpcWebText, withGrpcWebText } from "./http/grpc-web-text.ts";
 import { createListener, createRefusalLog } from "./http/listener.ts";
 import { openPort, type Port, type PortOptions } from "./http/port.ts";
 import { createKratosRouter, type KratosOptions } from "./kratos/routes.ts";
+import type { Verifier } from "./verifier.ts";
 import { createAuthService } from "./zitadel/auth-service.ts";
 import { createRestRouter, notFound } from "./zitadel/rest.ts";
 import { createRpcOptions } from "./zitadel/rpc.ts";
@@ -23,6 +24,8 @@ export const maxMessageBytes = 1_048_576;
 export interface ServerOptions extends Pick<PortOptions, "host" | "port" | "tls" | "timeouts">, KratosOptions {
   /** Origins of the pages that may call from a browser; `*` for any. */
   corsOrigins: readonly string[];
+  /** Who makes the checks beyond the user; undefined: nobody does. */
+  verifier?: Verifier | undefined;
   /** Requests end with deadline_exceeded after this, in milliseconds. */
   deadlineMs: number;
   log: Logger;
@@ -45,14 +48,14 @@ export async function createServer(options: ServerOptions): Promise<Port> {
 
 /** Who gets which path. */
 function createRouter(options: ServerOptions): UniversalHandlerFn {
-  const { directory, authenticate } = options;
+  const { directory, authenticate, verifier } = options;
   const router = createConnectRouter({
     ...createRpcOptions(authenticate),
     // Not brotli: at its default quality one client can keep a core busy with it.
     acceptCompression: [compressionGzip],
     readMaxBytes: maxMessageBytes,
   });
-  const sessionService = createSessionService(directory);
+  const sessionService = createSessionService({ ...directory, verifier });
   router.service(SessionService, sessionService);
   router.service(SessionServiceBeta, sessionService);
   router.service(AuthService, createAuthService(directory));

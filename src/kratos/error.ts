@@ -13,6 +13,7 @@ interface Status {
 
 const statuses: Record<StatusCode, Status> = {
   invalid_argument: { status: 400, message: "The request was malformed or contained invalid parameters" },
+  failed_precondition: { status: 400, message: "The request was malformed or contained invalid parameters" },
   unauthenticated: { status: 401, message: "The request could not be authorized" },
   permission_denied: { status: 403, message: "The requested action was forbidden" },
   not_found: { status: 404, message: "The requested resource could not be found" },

@@ -1,4 +1,5 @@
 import { and, eq, inArray, or, type SQL, sql } from "drizzle-orm";
+import { SessionError } from "../errors.ts";
 import { sessions } from "./schema.ts";
 
 /** What a caller may be allowed to do with sessions that are not their own. */
@@ -56,6 +57,34 @@ export function readableBy(caller: Caller): Scope {
 export function grantedTo(caller: Caller, ...permissions: Permission[]): Scope {
   const granted = grantedRows(caller, permissions);
   return scope(caller.instanceId, granted === "all" ? undefined : granted);
+}
+
+/**
+ * The sessions that the caller may end: those of their user, and those on which they hold `session.delete`.
+ *
+ * Not those that they created, and not those of their user agent: they are somebody else's.
+ */
+export function endableBy(caller: Caller): Scope {
+  const granted = grantedRows(caller, ["session.delete"]);
+  return scope(caller.instanceId, granted === "all" ? undefined : or(eq(sessions.userId, caller.userId), granted));
+}
+
+/** Whether the caller holds a permission on the whole instance, and so on sessions that are nobody's or unknown. */
+export function holdsOnInstance({ grants }: Caller, permission: Permission): boolean {
+  return grants.some((grant) => grant.permission === permission && grant.organizationId === undefined);
+}
+
+/**
+ * The instance in which the caller may open sessions.
+ *
+ * Throws SessionError `permission_denied` if they do not hold `session.write` on all of it: a new session has no
+ * user, and so no organization, on which they could hold less.
+ */
+export function openableBy(caller: Caller): Scope {
+  if (!holdsOnInstance(caller, "session.write")) {
+    throw new SessionError("permission_denied", "opening a session takes session.write on the instance");
+  }
+  return scope(caller.instanceId);
 }
 
 /**

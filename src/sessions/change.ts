@@ -2,7 +2,7 @@ import { and, inArray, isNotNull, sql } from "drizzle-orm";
 import type { Scope } from "./access.ts";
 import { type Condition, expires, hasIdIn, isNotEnded } from "./filter.ts";
 import type { Instant } from "./instant.ts";
-import { nextChange, type SessionOfUser, sessions } from "./schema.ts";
+import { type NewSession, nextChange, type Session, type SessionOfUser, sessions } from "./schema.ts";
 import { type Db, findSession } from "./store.ts";
 
 /** When, why and by which user sessions are ended; `by` is undefined if nobody did it by hand. */
@@ -10,6 +10,47 @@ export interface End {
   at: Instant;
   reason: string;
   by: string | undefined;
+}
+
+/** Stores a new session in the scope's instance, and returns it as it is stored. */
+export async function openSession(
+  db: Db,
+  { instanceId }: Scope,
+  session: Omit<NewSession, "instanceId">,
+): Promise<Session> {
+  const [opened] = await db
+    .insert(sessions)
+    .values({ ...session, instanceId })
+    .returning();
+  return opened ?? missing();
+}
+
+/**
+ * Changes a session in scope to what `decide` makes of it as it is then stored, and returns what it was and is; both
+ * are the same if `decide` returns undefined. Undefined if there is none.
+ *
+ * The row is locked in between, so that no two changes start from the same state. What `decide` throws leaves it as it
+ * was.
+ */
+export async function changeSession(
+  db: Db,
+  scope: Scope,
+  id: string,
+  decide: (session: Session) => Partial<Session> | undefined,
+): Promise<{ before: Session; after: Session } | undefined> {
+  const row = and(scope, hasIdIn([id]));
+  return await db.transaction(async (transaction) => {
+    const [before] = await transaction.select().from(sessions).where(row).for("update");
+    if (before === undefined) return undefined;
+    const changes = decide(before);
+    if (changes === undefined) return { before, after: before };
+    const [after] = await transaction
+      .update(sessions)
+      .set({ ...changes, sequence: nextChange })
+      .where(row)
+      .returning();
+    return { before, after: after ?? missing() };
+  });
 }
 
 /**
@@ -59,6 +100,10 @@ export async function extendSession(
     .set({ expiresAt, changedAt: at, sequence: nextChange })
     .where(and(scope, hasIdIn([id]), isNotEnded(), isNotNull(sessions.expiresAt)));
   return await findSession(db, scope, [hasIdIn([id])]);
+}
+
+function missing(): never {
+  throw new Error("the session was not stored");
 }
 
 /**

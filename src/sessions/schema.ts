@@ -222,7 +222,8 @@ export interface SessionOfUser {
   user: User | null;
 }
 
-type FactorName = "password" | "webAuthN" | "intent" | "totp" | "otpSms" | "otpEmail" | "recoveryCode";
+/** A factor beyond the user, by what its columns begin with. */
+export type FactorName = "password" | "webAuthN" | "intent" | "totp" | "otpSms" | "otpEmail" | "recoveryCode";
 
 /** When each factor was last checked. */
 export function factorColumns(t: Record<`${FactorName}CheckedAt`, AnyPgColumn>): AnyPgColumn[] {

@@ -1,11 +1,18 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import type { ListMyUserSessionsResponseSchema } from "../../gen/zitadel/auth/v1/auth_service_pb.ts";
-import type { ListSessionsResponseSchema } from "../../gen/zitadel/session/v2/session_service_pb.ts";
+import type {
+  CreateSessionResponseSchema,
+  DeleteSessionResponseSchema,
+  GetSessionResponseSchema,
+  ListSessionsResponseSchema,
+  SetSessionResponseSchema,
+} from "../../gen/zitadel/session/v2/session_service_pb.ts";
 import { SessionState } from "../../gen/zitadel/user/v1/session_pb.ts";
 import { type Instant, splitInstant } from "../sessions/instant.ts";
 import type { Session, SessionOfUser, User } from "../sessions/schema.ts";
 import type { Account, SessionPage } from "../sessions/store.ts";
+import type { StartedChallenges } from "./proof.ts";
 
 /** The answer of ListSessions, v2 or (its messages being the same but for what they lack) v2beta, given at `now`. */
 export function toListSessionsResponse(page: SessionPage, now: Instant) {
@@ -19,12 +26,44 @@ export function toListSessionsResponse(page: SessionPage, now: Instant) {
   } satisfies MessageInitShape<typeof ListSessionsResponseSchema>;
 }
 
+/** The answer of GetSession, in either version. */
+export function toGetSessionResponse(found: SessionOfUser) {
+  return { session: toSession(found) } satisfies MessageInitShape<typeof GetSessionResponseSchema>;
+}
+
+/** The answer of CreateSession, in either version: the only one that ever holds the token. */
+export function toCreateSessionResponse(session: Session, token: string, challenges: StartedChallenges | undefined) {
+  return {
+    details: toDetails(session),
+    sessionId: session.id,
+    sessionToken: token,
+    challenges,
+  } satisfies MessageInitShape<typeof CreateSessionResponseSchema>;
+}
+
+/** The answer of SetSession, in either version; without a token if nothing was changed. */
+export function toSetSessionResponse(
+  session: Session,
+  token: string | undefined,
+  challenges: StartedChallenges | undefined,
+) {
+  return { details: toDetails(session), sessionToken: token, challenges } satisfies MessageInitShape<
+    typeof SetSessionResponseSchema
+  >;
+}
+
+/** The answer of DeleteSession, in either version. */
+export function toDeleteSessionResponse(session: Session) {
+  return { details: toDetails(session) } satisfies MessageInitShape<typeof DeleteSessionResponseSchema>;
+}
+
 /** The answer of ListMyUserSessions. */
 export function toListMyUserSessionsResponse(accounts: readonly Account[]) {
   return { result: accounts.map(toUserSession) } satisfies MessageInitShape<typeof ListMyUserSessionsResponseSchema>;
 }
 
-function toSession({ session, user }: SessionOfUser) {
+/** A session as v2 and v2beta have it, its user by the names that they have now. */
+export function toSession({ session, user }: SessionOfUser) {
   return {
     id: session.id,
     creationDate: toTimestamp(session.createdAt),
@@ -35,6 +74,11 @@ function toSession({ session, user }: SessionOfUser) {
     userAgent: toUserAgent(session),
     expirationDate: toTimestamp(session.expiresAt),
   };
+}
+
+// Without the creation date, which Zitadel leaves out here.
+function toDetails({ sequence, changedAt, instanceId }: Session) {
+  return { sequence, changeDate: toTimestamp(changedAt), resourceOwner: instanceId };
 }
 
 function toFactors(session: Session, user: User | null) {

@@ -21,6 +21,8 @@ interface Route {
   /** The parts of the path: a text stands for itself, a field takes what stands in its place. */
   parts: readonly (string | { field: string })[];
   hasBody: boolean;
+  /** What it answers with if nothing fails. */
+  status: number;
   handler: UniversalHandler;
 }
 
@@ -50,7 +52,9 @@ function readRoute(handler: UniversalHandler): Route[] {
   const { pattern, body } = getOption(handler.method, http);
   if (pattern.case === undefined || pattern.case === "custom") return [];
   const parts = pattern.value.split("/").map((part) => (part.startsWith("{") ? { field: part.slice(1, -1) } : part));
-  return [{ verb: pattern.case.toUpperCase(), parts, hasBody: body === "*", handler }];
+  // Upstream says so by an annotation of its own, on just these methods.
+  const status = handler.method.name.startsWith("Create") ? 201 : 200;
+  return [{ verb: pattern.case.toUpperCase(), parts, hasBody: body === "*", status, handler }];
 }
 
 function isMatch({ parts }: Route, path: readonly string[]): boolean {
@@ -78,7 +82,7 @@ async function serve(
   });
   const record = request.contextValues?.get(requestRecord);
   if (record !== undefined) record.protocol = "rest";
-  return response.status === 200 ? response : await toRestError(response);
+  return response.status === 200 ? { ...response, status: route.status } : await toRestError(response);
 }
 
 function toConnectHeader(header: Headers): Headers {

@@ -149,7 +149,8 @@ export type CreateSessionRequest = Message<"zitadel.session.v2beta.CreateSession
   checks?: Checks | undefined;
 
   /**
-   * What to store with the session, by key. Default nothing.
+   * What to store with the session, by key. Default nothing. Keys have 1 to 200 characters; keys and values
+   * together at most 65,536 bytes. An empty value is not stored.
    *
    * @generated from field: map<string, bytes> metadata = 2;
    */
@@ -163,7 +164,8 @@ export type CreateSessionRequest = Message<"zitadel.session.v2beta.CreateSession
   challenges?: RequestChallenges | undefined;
 
   /**
-   * Where the session is opened. Default unknown. It cannot be changed later.
+   * Where the session is opened. Default unknown. It cannot be changed later. The fingerprint id has at most 200
+   * characters, description and header together at most 16,384. An `ip` that is none is dropped.
    *
    * @generated from field: zitadel.session.v2beta.UserAgent user_agent = 4;
    */
@@ -255,6 +257,7 @@ export type SetSessionRequest = Message<"zitadel.session.v2beta.SetSessionReques
 
   /**
    * What to store with the session, by key. It is merged into what is there; an empty value removes its key.
+   * Keys have 1 to 200 characters; all keys and values of the session together at most 65,536 bytes.
    *
    * @generated from field: map<string, bytes> metadata = 4;
    */
@@ -331,8 +334,8 @@ export type DeleteSessionRequest = Message<"zitadel.session.v2beta.DeleteSession
   sessionId: string;
 
   /**
-   * The current token of the session: whoever has it may end the session. Unset means that the caller's own
-   * rights decide.
+   * The current token of the session: whoever has it may end the session. Unset or empty means that the
+   * caller's own rights decide.
    *
    * @generated from field: optional string session_token = 2;
    */
@@ -619,12 +622,13 @@ export const SessionService: GenService<{
     output: typeof ListSessionsResponseSchema;
   },
   /**
-   * Returns one session that has not been ended; it may have expired. Not built yet: answers UNIMPLEMENTED.
+   * Returns one session that has not been ended; it may have expired.
    *
    * Permission: the caller may see the session, or sends its current token.
    * Errors: INVALID_ARGUMENT for an id or token that breaks its rule; NOT_FOUND (QUERY-SFeaa) if the session
    * is unknown, ended or not visible to the caller; PERMISSION_DENIED (QUERY-dsfr3) for a token that is not
-   * the session's current one; UNAUTHENTICATED without a valid bearer token.
+   * the session's current one, whether there is such a session or not, or that of a user who is disabled;
+   * UNAUTHENTICATED without a valid bearer token.
    *
    * @generated from rpc zitadel.session.v2beta.SessionService.GetSession
    */
@@ -636,13 +640,16 @@ export const SessionService: GenService<{
   /**
    * Opens a session after the requested checks, starts the requested challenges, and returns the session's
    * id and token. If any check fails, no session is opened. REST answers 201 on success, not 200.
-   * Not built yet: answers UNIMPLEMENTED.
+   *
+   * Checks other than that of the user, and challenges, are the work of a verifier that the operator runs.
    *
    * Permission: `session.write` on the instance.
-   * Errors: INVALID_ARGUMENT for a value that breaks its field's rule, a wrong password or a wrong code;
-   * NOT_FOUND for an unknown user; FAILED_PRECONDITION for a user who is locked or deactivated, or a check
-   * that needs a user and has none; PERMISSION_DENIED without the permission; UNAUTHENTICATED without a
-   * valid token.
+   * Errors: INVALID_ARGUMENT for a value that breaks its field's rule, a wrong password (COMMAND-3M0fs) or a
+   * wrong code, with a CredentialsCheckError; NOT_FOUND for an unknown user; FAILED_PRECONDITION for a user
+   * who is deactivated (SESSION-Gj4ko) or locked (COMMAND-JLK35), a login name that several users have, a
+   * check that needs a user and has none, or one that is not set up or has expired; UNIMPLEMENTED if no
+   * verifier is configured; UNAVAILABLE if it does not answer; PERMISSION_DENIED (AUTH-AWfge) without the
+   * permission; UNAUTHENTICATED without a valid token.
    *
    * @generated from rpc zitadel.session.v2beta.SessionService.CreateSession
    */
@@ -653,11 +660,12 @@ export const SessionService: GenService<{
   },
   /**
    * Adds checks, challenges, metadata or a new lifetime to a session and returns a new token; the former
-   * token is void. A request that changes nothing returns no token. If any check fails, nothing else is
-   * changed. Not built yet: answers UNIMPLEMENTED.
+   * token is void. A request that changes nothing returns no token. If any check fails, nothing is changed.
+   * Requests for one session take their turns: each starts from what the one before has left.
    *
    * Permission: `session.write` on the organization of the session's user or on the instance.
-   * Errors: as CreateSession; also NOT_FOUND for an unknown session, FAILED_PRECONDITION for one that was
+   * Errors: as CreateSession; also NOT_FOUND (QUERY-SFeaa) for a session that is unknown or not visible to the
+   * caller, PERMISSION_DENIED (AUTH-AWfge) for one that is only visible, FAILED_PRECONDITION for one that was
    * ended (COMMAND-Hewfq) or has expired (COMMAND-Hkl3d), INVALID_ARGUMENT for a change of the user.
    *
    * @generated from rpc zitadel.session.v2beta.SessionService.SetSession
@@ -669,12 +677,13 @@ export const SessionService: GenService<{
   },
   /**
    * Ends a session, expired or not: it is no longer listed and its token is void. Ending an ended or
-   * unknown session succeeds and changes nothing. Not built yet: answers UNIMPLEMENTED.
+   * unknown session succeeds and changes nothing; so a request may be sent again, with the same token.
    *
    * Permission: the session's current token, or being its checked user, or `session.delete` on the
    * organization of its user or on the instance. For an unknown session only the instance counts.
-   * Errors: INVALID_ARGUMENT for an id that breaks its rule; PERMISSION_DENIED for a wrong token or without
-   * the permission; UNAUTHENTICATED without a valid bearer token.
+   * Errors: INVALID_ARGUMENT for an id that breaks its rule; PERMISSION_DENIED for a wrong token
+   * (COMMAND-sGr42) or without the permission (AUTH-AWfge), whether there is such a session or not;
+   * UNAUTHENTICATED without a valid bearer token.
    *
    * @generated from rpc zitadel.session.v2beta.SessionService.DeleteSession
    */

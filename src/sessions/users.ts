@@ -1,0 +1,43 @@
+import { and, eq, ne, sql } from "drizzle-orm";
+import { SessionError } from "../errors.ts";
+import type { Scope } from "./access.ts";
+import { foldCase, isDisabled, type User, users } from "./schema.ts";
+import type { Db } from "./store.ts";
+
+/** What a user is looked for by; of a login name upper and lower case are alike. */
+export type UserSearch = { id: string } | { loginName: string };
+
+/**
+ * The user of the scope's instance whom a search names.
+ *
+ * Throws SessionError `user_unknown`, also for a deleted user, `user_not_active` for a disabled one, and
+ * `user_ambiguous` if several have the login name and none has it in just these letters.
+ */
+export async function findUser(db: Db, { instanceId }: Scope, search: UserSearch): Promise<User> {
+  const condition =
+    "id" in search ? eq(users.id, search.id) : eq(foldCase(users.loginName), foldCase(sql`${search.loginName}::text`));
+  const found = await db
+    .select()
+    .from(users)
+    .where(and(eq(users.instanceId, instanceId), condition, ne(users.state, "deleted")))
+    // Two are as ambiguous as many, and one in just these letters comes first.
+    .orderBy(sql`${users.loginName} collate "C" <> ${"id" in search ? "" : search.loginName}`, users.id)
+    .limit(2);
+  const user = choose(found, search);
+  assertActive(user);
+  return user;
+}
+
+/** Lets only a user pass who is not disabled. Throws SessionError `user_not_active`. */
+export function assertActive(user: User | null): void {
+  if (isDisabled(user)) throw new SessionError("user_not_active", "the user is not active");
+}
+
+function choose([first, second]: User[], search: UserSearch): User {
+  if (first === undefined) throw new SessionError("user_unknown", "the user does not exist");
+  const isExact = (user: User) => "id" in search || user.loginName === search.loginName;
+  if (second !== undefined && isExact(first) === isExact(second)) {
+    throw new SessionError("user_ambiguous", "several users have this login name");
+  }
+  return first;
+}

@@ -1,0 +1,112 @@
+import { randomUUIDv7 } from "node:crypto";
+import type { HandlerContext } from "@connectrpc/connect";
+import type * as v2 from "../../gen/zitadel/session/v2/session_service_pb.ts";
+import type * as v2beta from "../../gen/zitadel/session/v2beta/session_service_pb.ts";
+import { callerOf } from "../auth/caller.ts";
+import { createSessionToken, hashToken } from "../auth/token.ts";
+import type { Directory } from "../directory.ts";
+import { SessionError } from "../errors.ts";
+import {
+  type Caller,
+  endableBy,
+  grantedTo,
+  holdsOnInstance,
+  openableBy,
+  openedBy,
+  readableBy,
+} from "../sessions/access.ts";
+import { changeSession, openSession } from "../sessions/change.ts";
+import { hasIdIn, isNotEnded } from "../sessions/filter.ts";
+import { assertChangeable, toChanged, toChanges } from "../sessions/lifecycle.ts";
+import { bareSession, type Session } from "../sessions/schema.ts";
+import { type Db, findSession } from "../sessions/store.ts";
+import { assertActive, findUser } from "../sessions/users.ts";
+import type { Verifier } from "../verifier.ts";
+import { readAgent, readChange } from "./change.ts";
+import { toCreateSessionResponse, toDeleteSessionResponse, toSetSessionResponse } from "./message.ts";
+import { prove } from "./proof.ts";
+import { readText } from "./text-rules.ts";
+
+/** What sessions are written with. */
+export interface SessionWritesOptions extends Directory {
+  /** Who makes the checks beyond the user; without one they are not to be had. */
+  verifier?: Verifier | undefined;
+}
+
+/** The methods of SessionService that open, change and end sessions. */
+export function createSessionWrites({ database, now, verifier }: SessionWritesOptions) {
+  return {
+    async createSession(request: v2.CreateSessionRequest | v2beta.CreateSessionRequest, context: HandlerContext) {
+      const caller = callerOf(context);
+      const { user: search, ...wanted } = readChange(request);
+      const agent = readAgent(request.userAgent);
+      const scope = openableBy(caller);
+      const db = database.during(context.signal);
+      const user = search && (await findUser(db, scope, search));
+      const subject = { instanceId: caller.instanceId, sessionId: randomUUIDv7(), userId: user?.id };
+      const { proof, challenges } = await prove(verifier, subject, wanted, context.signal);
+      const token = createSessionToken();
+      const at = now();
+      const bare = { ...bareSession, ...agent, instanceId: caller.instanceId, id: subject.sessionId, createdAt: at };
+      const session = { ...bare, changedAt: at, creatorId: caller.userId, tokenHash: hashToken(token) };
+      const changes = toChanges(session, { ...wanted, user, proof, isChallenged: challenges !== undefined }, at);
+      const opened = await openSession(db, scope, { ...session, ...changes });
+      return toCreateSessionResponse(opened, token, challenges);
+    },
+
+    async setSession(request: v2.SetSessionRequest | v2beta.SetSessionRequest, context: HandlerContext) {
+      const caller = callerOf(context);
+      const id = readText(request.sessionId, "sessionId");
+      const { user: search, ...wanted } = readChange(request);
+      const scope = grantedTo(caller, "session.write");
+      const db = database.during(context.signal);
+      const found = (await findSession(db, scope, [hasIdIn([id])])) ?? (await refuse(db, caller, id));
+      const user = search && (await findUser(db, scope, search));
+      // Both again once the row is locked: the verifier takes its time, and must not be asked in vain.
+      assertChangeable(found.session, { user, proof: undefined, at: now() });
+      if (wanted.checks.length > 0 || wanted.challenges.length > 0) assertActive(found.user);
+      const userId = user?.id ?? found.session.userId ?? undefined;
+      const subject = { instanceId: caller.instanceId, sessionId: id, userId };
+      const { proof, challenges } = await prove(verifier, subject, wanted, context.signal);
+      const token = createSessionToken();
+      const change = { ...wanted, user, proof, isChallenged: challenges !== undefined };
+      const { before, after } =
+        (await changeSession(db, scope, id, (session) => {
+          const changes = toChanges(session, change, now());
+          return changes && { ...changes, tokenHash: hashToken(token) };
+        })) ?? (await refuse(db, caller, id));
+      return toSetSessionResponse(after, before === after ? undefined : token, challenges);
+    },
+
+    async deleteSession(request: v2.DeleteSessionRequest | v2beta.DeleteSessionRequest, context: HandlerContext) {
+      const caller = callerOf(context);
+      const id = readText(request.sessionId, "sessionId");
+      const { sessionToken: token } = request;
+      const scope = token ? openedBy(caller.instanceId, hashToken(token)) : endableBy(caller);
+      const ended = await changeSession(database.during(context.signal), scope, id, (session) =>
+        session.endedAt === null ? toEnded(session, caller, { isByToken: !!token, at: now() }) : undefined,
+      );
+      if (ended !== undefined) return toDeleteSessionResponse(ended.after);
+      if (token) throw new SessionError("session_token_invalid", "sessionToken is not the session's");
+      // Who may end every session may know that there is none of this id; to others it is one that they may not end.
+      if (holdsOnInstance(caller, "session.delete")) return { details: { resourceOwner: caller.instanceId } };
+      throw new SessionError("permission_denied", "ending the session takes session.delete");
+    },
+  };
+}
+
+async function refuse(db: Db, caller: Caller, id: string): Promise<never> {
+  const visible = await findSession(db, readableBy(caller), [hasIdIn([id]), isNotEnded()]);
+  if (visible === undefined) throw new SessionError("session_unknown", "there is no such session");
+  throw new SessionError("permission_denied", "changing the session takes session.write");
+}
+
+function toEnded(
+  session: Session,
+  { userId }: Caller,
+  { isByToken, at }: { isByToken: boolean; at: bigint },
+): Partial<Session> {
+  const byAnother = isByToken ? "revoked_by_token" : "revoked_by_admin";
+  const endReason = session.userId === userId ? "revoked_by_user" : byAnother;
+  return { ...toChanged(session, at), endedAt: at, endReason, endedBy: userId };
+}
