@@ -82,7 +82,6 @@ async function withinLimit<T>(
   caller: AbortSignal,
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  caller.throwIfAborted();
   const limit = new AbortController();
   const timer = setTimeout(() => limit.abort(), limitMs);
   try {
