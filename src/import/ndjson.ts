@@ -3,11 +3,10 @@ import { open } from "node:fs/promises";
 import type { Readable, Writable } from "node:stream";
 import type { Database } from "../database.ts";
 import { SessionError } from "../errors.ts";
-import type { ImportRecord } from "../sessions/bulk.ts";
 import { readRecords } from "../zitadel/record.ts";
 import { type Line, readLines } from "./lines.ts";
 import { createReport, type ImportReport, type ImportSummary, type ReportStream } from "./report.ts";
-import { ImportError, messageOf, type Piece, storeAll } from "./store.ts";
+import { ImportError, type LineRecord, messageOf, type Piece, storeAll } from "./store.ts";
 
 /** To where an import goes, and where it tells of it; the streams are those of the process unless a test has others. */
 export interface ImportTarget {
@@ -71,7 +70,7 @@ async function* readPieces(stream: Readable, report: ImportReport): AsyncGenerat
   for await (const line of readLines(stream)) {
     const { number, bytes } = line;
     const place = `line ${number}`;
-    const refuse = (reason: string): ImportRecord[] => {
+    const refuse = (reason: string): LineRecord[] => {
       report.refuse(place, reason);
       return [];
     };
@@ -80,7 +79,7 @@ async function* readPieces(stream: Readable, report: ImportReport): AsyncGenerat
   }
 }
 
-function readLine({ content }: Line, refuse: (reason: string) => ImportRecord[]): ImportRecord[] {
+function readLine({ content }: Line, refuse: (reason: string) => LineRecord[]): LineRecord[] {
   if (content === undefined) return refuse("the line is longer than 1 MiB");
   if (!isUtf8(content)) return refuse("the line is not UTF-8");
   const text = content.toString("utf8").replace(/^\uFEFF/, "");

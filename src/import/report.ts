@@ -1,11 +1,12 @@
 import type { Writable } from "node:stream";
 import { MultiBar, Presets } from "cli-progress";
+import { toPrintable } from "../printable.ts";
 
 /** What an import did. */
 export interface ImportSummary {
-  /** Users that were inserted or changed. */
+  /** Users that were inserted, changed or deleted. */
   users: number;
-  /** Sessions that were inserted or changed. */
+  /** Sessions that were inserted or changed; also those that ended because their user was deleted. */
   sessions: number;
   /** Lines or rows that changed nothing. */
   unchanged: number;
@@ -54,7 +55,7 @@ export function createReport(stream: ReportStream, options: ReportOptions): Impo
     },
     refuse(place, reason) {
       summary.refused += 1;
-      if (summary.refused <= maxPrinted) print(`${place}: ${toPrintable(reason)}`);
+      if (summary.refused <= maxPrinted) print(`${place}: ${toShort(reason)}`);
       if (summary.refused === maxPrinted) {
         print(`further ${options.unit}s that are refused are counted, but not printed`);
       }
@@ -87,8 +88,7 @@ function startBar(stream: Writable, { unit, size }: ReportOptions) {
   };
 }
 
-// The reason may quote the line, which may hold anything, also what a terminal takes for a command.
-function toPrintable(reason: string): string {
-  const cut = reason.length > maxReasonLength ? `${reason.slice(0, maxReasonLength)}…` : reason;
-  return cut.replace(/\p{C}/gu, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`);
+// The reason may quote the line, which may hold anything.
+function toShort(reason: string): string {
+  return toPrintable(reason.length > maxReasonLength ? `${reason.slice(0, maxReasonLength)}…` : reason);
 }

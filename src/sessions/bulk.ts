@@ -27,6 +27,12 @@ export const plainIdentity = {
   availableAal: null,
 } as const satisfies Partial<User>;
 
+/** Which user is meant, or which session, in which instance. */
+export interface Key {
+  instanceId: string;
+  id: string;
+}
+
 /** What is to be stored. A named user is one as a session knows them: they are only stored if no such user is known. */
 export type ImportRecord =
   | { kind: "user" | "named_user"; user: GivenUser }
@@ -37,11 +43,15 @@ export interface ImportCount {
   users: number;
   namedUsers: number;
   sessions: number;
+  /** How many records changed anything, named users left out. */
+  changed: number;
 }
 
 /** Records that are ready to be stored. */
 export interface PackedRecords {
   readonly statement: SQL;
+  /** What has to be locked before the statement looks at anything, in the same transaction. */
+  readonly lock?: SQL;
 }
 
 /**
@@ -57,10 +67,13 @@ export function packRecords(records: readonly ImportRecord[]): PackedRecords {
     statement: sql`
       with changed_users as (${upsert(users, userColumns, rows.users)} returning 1),
         new_users as (${insertUnknown(users, userColumns, rows.namedUsers)} returning 1),
-        changed_sessions as (${upsert(sessions, sessionColumns, rows.sessions, ["sequence"])} returning 1)
-      select (select count(*)::int from changed_users) as "users",
-        (select count(*)::int from new_users) as "namedUsers",
-        (select count(*)::int from changed_sessions) as "sessions"`,
+        changed_sessions as (${upsert(sessions, sessionColumns, rows.sessions, ["sequence"])} returning 1),
+        count as (
+          select (select count(*)::int from changed_users) as "users",
+            (select count(*)::int from new_users) as "namedUsers",
+            (select count(*)::int from changed_sessions) as "sessions"
+        )
+      select *, "users" + "sessions" as "changed" from count`,
   };
 }
 
@@ -71,9 +84,15 @@ export function packRecords(records: readonly ImportRecord[]): PackedRecords {
  *
  * Throws SessionError `invalid_request` if PostgreSQL refuses the data.
  */
-export async function storeRecords(db: Db, { statement }: PackedRecords): Promise<ImportCount> {
-  const [count] = await db.execute<{ [K in keyof ImportCount]: number }>(statement).catch(failed);
-  return count ?? { users: 0, namedUsers: 0, sessions: 0 };
+export async function storeRecords(db: Db, { statement, lock }: PackedRecords): Promise<ImportCount> {
+  const run = async (db: Db) => await db.execute<{ [K in keyof ImportCount]: number }>(statement);
+  const lockAndRun = (lock: SQL) =>
+    db.transaction(async (transaction) => {
+      await transaction.execute(lock);
+      return await run(transaction);
+    });
+  const [count] = await (lock === undefined ? run(db) : lockAndRun(lock)).catch(failed);
+  return count ?? { users: 0, namedUsers: 0, sessions: 0, changed: 0 };
 }
 
 // A record that does not know these has them kept: a token cannot be had back, and who is disabled must stay so.
@@ -100,14 +119,16 @@ function sortOut(records: readonly ImportRecord[]) {
   return { users: [...known.values()], namedUsers: [...named.values()], sessions: [...stored.values()] };
 }
 
-// What the later record leaves out stays as the earlier one has it, as it would if that were stored.
+// What the later record leaves out stays as the earlier one has it, as it would if that were stored; but for the date of
+// the last change, which is its own.
 function put<Row extends GivenUser | GivenSession>(rows: Map<string, Row>, row: Row): void {
   const former = rows.get(keyOf(row));
   const brought = former && Object.entries(row).filter(([, value]) => value !== undefined);
-  rows.set(keyOf(row), brought ? { ...former, ...Object.fromEntries(brought) } : row);
+  rows.set(keyOf(row), brought ? { ...former, changedAt: undefined, ...Object.fromEntries(brought) } : row);
 }
 
-function keyOf({ instanceId, id }: GivenUser | GivenSession): string {
+/** A text that stands for a key, and for no other one. */
+export function keyOf({ instanceId, id }: Key): string {
   return `${instanceId}\0${id}`;
 }
 

@@ -4,6 +4,7 @@ import { type Condition, expires, hasIdIn, isNotEnded } from "./filter.ts";
 import type { Instant } from "./instant.ts";
 import { type NewSession, nextChange, type Session, type SessionOfUser, sessions } from "./schema.ts";
 import { type Db, findSession } from "./store.ts";
+import { holdUser } from "./users.ts";
 
 /** When, why and by which user sessions are ended; `by` is undefined if nobody did it by hand. */
 export interface End {
@@ -12,34 +13,48 @@ export interface End {
   by: string | undefined;
 }
 
-/** Stores a new session in the scope's instance, and returns it as it is stored. */
-export async function openSession(
-  db: Db,
-  { instanceId }: Scope,
-  session: Omit<NewSession, "instanceId">,
-): Promise<Session> {
-  const [opened] = await db
-    .insert(sessions)
-    .values({ ...session, instanceId })
-    .returning();
-  return opened ?? missing();
+/**
+ * Stores a new session in the scope's instance, and returns it as it is stored.
+ *
+ * Throws SessionError `user_not_active` if its user is disabled by now: they may have been found long before.
+ */
+export async function openSession(db: Db, scope: Scope, session: Omit<NewSession, "instanceId">): Promise<Session> {
+  return await db.transaction(async (transaction) => {
+    if (session.userId) await holdUser(transaction, scope, session.userId);
+    const [opened] = await transaction
+      .insert(sessions)
+      .values({ ...session, instanceId: scope.instanceId })
+      .returning();
+    return opened ?? missing();
+  });
+}
+
+/** How a session is to be changed. */
+export interface Decision {
+  /** What becomes of the session as it is stored now; undefined if nothing. What it throws leaves the session as it was. */
+  decide: (session: Session) => Partial<Session> | undefined;
+  /** The user who proved something for it, and must not be disabled by now. */
+  userId?: string | undefined;
 }
 
 /**
- * Changes a session in scope to what `decide` makes of it as it is then stored, and returns what it was and is; both
- * are the same if `decide` returns undefined. Undefined if there is none.
+ * Changes a session in scope as is decided, and returns what it was and is, which is the same if that is nothing;
+ * undefined if there is no such session.
  *
- * The row is locked in between, so that no two changes start from the same state. What `decide` throws leaves it as it
- * was.
+ * The row is locked in between, so that no two changes start from the same state.
+ *
+ * Throws SessionError `user_not_active`, and what `decide` throws.
  */
 export async function changeSession(
   db: Db,
   scope: Scope,
   id: string,
-  decide: (session: Session) => Partial<Session> | undefined,
+  { decide, userId }: Decision,
 ): Promise<{ before: Session; after: Session } | undefined> {
   const row = and(scope, hasIdIn([id]));
   return await db.transaction(async (transaction) => {
+    // Users before sessions, as whoever else changes both: or two could wait for each other for ever.
+    if (userId !== undefined) await holdUser(transaction, scope, userId);
     const [before] = await transaction.select().from(sessions).where(row).for("update");
     if (before === undefined) return undefined;
     const changes = decide(before);
@@ -63,9 +78,11 @@ export async function endSessions(
   conditions: readonly Condition[],
   { at, reason, by, limit }: End & { limit?: number },
 ): Promise<{ ended: number; live: number }> {
+  // Never before it was changed the last time, whatever the clocks of two processes say.
+  const endedAt = sql`greatest(${sessions.changedAt}, ${sql.param(at, sessions.endedAt)})`;
   const ended = await db
     .update(sessions)
-    .set({ endedAt: at, endReason: reason, endedBy: by ?? null, changedAt: at, sequence: nextChange })
+    .set({ endedAt, endReason: reason, endedBy: by ?? null, changedAt: endedAt, sequence: nextChange })
     .where(someOf(db, and(scope, isNotEnded(), ...conditions), scope, limit))
     .returning({ live: sql<boolean>`${expires("after", at)}` });
   return { ended: ended.length, live: ended.filter(({ live }) => live).length };

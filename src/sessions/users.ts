@@ -28,6 +28,20 @@ export async function findUser(db: Db, { instanceId }: Scope, search: UserSearch
   return user;
 }
 
+/**
+ * Keeps the user as they are until the transaction is over: nobody disables or deletes them meanwhile.
+ *
+ * Throws SessionError `user_not_active` if they are disabled by now. Of a user who is not known there is nothing to keep.
+ */
+export async function holdUser(transaction: Db, { instanceId }: Scope, id: string): Promise<void> {
+  const [user] = await transaction
+    .select()
+    .from(users)
+    .where(and(eq(users.instanceId, instanceId), eq(users.id, id)))
+    .for("share");
+  assertActive(user ?? null);
+}
+
 /** Lets only a user pass who is not disabled. Throws SessionError `user_not_active`. */
 export function assertActive(user: User | null): void {
   if (isDisabled(user)) throw new SessionError("user_not_active", "the user is not active");

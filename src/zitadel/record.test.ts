@@ -54,7 +54,7 @@ describe("a user", () => {
     ["no id", { organizationId: "org" }, "id is missing"],
     ["an empty id", { id: "", organizationId: "org" }, "id must not be empty"],
     ["no organization", { id: "ann" }, "organizationId is missing"],
-    ["an empty organization", { id: "ann", organizationId: "" }, "organizationId must not be empty"],
+    ["null as organization", { id: "ann", organizationId: null }, "organizationId is missing"],
     ["a number as id", { id: 1, organizationId: "org" }, "id must be a text"],
     ["a number as name", { id: "ann", organizationId: "org", userName: 1 }, "userName must be a text"],
     ["a long id", { id: `${longest}x`, organizationId: "org" }, "id must be at most 200 characters long"],
@@ -62,8 +62,61 @@ describe("a user", () => {
     ["an unknown key", { id: "ann", organizationId: "org", email: "" }, "email is not a known key"],
     ["a NUL", { id: "ann", organizationId: "org", displayName: "\0" }, "displayName holds a character that cannot be"],
     ["half a pair", { id: "ann", organizationId: "org", displayName: "\ud83d" }, "displayName holds a character that"],
+    ["no date", { id: "ann", organizationId: "org", creationDate: "today" }, "creationDate must be a date between the"],
+    [
+      "a date that is none",
+      { id: "ann", organizationId: "org", changeDate: "2026-02-30T00:00:00Z" },
+      "changeDate must",
+    ],
+    ["a number as date", { id: "ann", organizationId: "org", changeDate: 1 }, "changeDate must be a date between the"],
+    ["a text as deleted", { id: "ann", deleted: "true" }, "deleted must be true or false"],
+    ["a number as deleted", { id: "ann", organizationId: "org", deleted: 0 }, "deleted must be true or false"],
   ])("with %s is refused", (_name, user, reason) => {
     expect(() => readUser(user)).toThrow(reason);
+  });
+
+  test("may be of no organization, which is said", () => {
+    expect(readUser({ id: "ann", organizationId: "" })).toMatchObject({ organizationId: "" });
+  });
+
+  test("brings its dates, if it has any", () => {
+    const user = { id: "ann", organizationId: "org" };
+
+    expect(readUser({ ...user, creationDate: "2026-01-02T03:04:05Z", changeDate: at })).toMatchObject({
+      createdAt: instant - 123_456n,
+      changedAt: instant,
+    });
+    expect(readUser({ ...user, creationDate: null, changeDate: null })).toMatchObject({
+      createdAt: undefined,
+      changedAt: undefined,
+    });
+  });
+
+  test.each([false, null])("is there if deleted is %s", (deleted) => {
+    expect(readUser({ id: "ann", organizationId: "org", deleted })).toMatchObject({ id: "ann", organizationId: "org" });
+  });
+});
+
+describe("a deleted user", () => {
+  test("has an id and nothing else", () => {
+    const line = JSON.stringify({ user: { id: "ann", deleted: true }, instanceId: "i" });
+
+    expect(readRecords(line)).toEqual([{ kind: "deleted_user", user: { instanceId: "i", id: "ann" } }]);
+  });
+
+  test.each([
+    ["no id", { deleted: true }, "id is missing"],
+    ["an empty id", { id: "", deleted: true }, "id must not be empty"],
+    ["an organization", { id: "ann", organizationId: "org", deleted: true }, "organizationId must not stand beside"],
+    [
+      "a name that is null",
+      { id: "ann", displayName: null, deleted: true },
+      "displayName must not stand beside deleted",
+    ],
+    ["a state", { id: "ann", state: "inactive", deleted: true }, "state must not stand beside deleted"],
+    ["an unknown key", { id: "ann", deletedAt: at, deleted: true }, "deletedAt must not stand beside deleted"],
+  ])("with %s is refused", (_name, user, reason) => {
+    expect(() => readRecords(JSON.stringify({ user }))).toThrow(reason);
   });
 });
 
@@ -100,6 +153,7 @@ describe("a session", () => {
         creatorId: "login",
         endedAt: at,
         endReason: "signed_out",
+        endedBy: "admin",
       },
       { instanceId: "i" },
     );
@@ -117,6 +171,7 @@ describe("a session", () => {
       creatorId: "login",
       endedAt: instant,
       endReason: "signed_out",
+      endedBy: "admin",
     });
   });
 
@@ -183,7 +238,10 @@ describe("a session", () => {
 
   test.each([
     ["snake_case", { id: "s", creation_date: at, user_agent: { fingerprint_id: "f" } }],
-    ["null for what is not there", { ...smallest, factors: null, creatorId: null, endedAt: null, endReason: null }],
+    [
+      "null for what is not there",
+      { ...smallest, factors: null, creatorId: null, endedAt: null, endReason: null, endedBy: null },
+    ],
     ["factors of nobody", { ...smallest, factors: {} }],
     ["the first date", { ...smallest, creationDate: "0001-01-01T00:00:00Z" }],
     ["the last date", { ...smallest, creationDate: "9999-12-31T23:59:59.999999999Z" }],
@@ -192,6 +250,10 @@ describe("a session", () => {
     ["base64 for URLs", { ...smallest, metadata: { a: "-_8" } }],
     ["an escaped text that looks bad", { ...smallest, userAgent: { description: "\\u0000 😀" } }],
     ["an end at its creation", { ...smallest, endedAt: at }],
+    ["an end by somebody for no reason", { ...smallest, endedAt: at, endedBy: "admin" }],
+    ["a user of no organization", { ...smallest, factors: { user: { ...ann, organizationId: "" } } }],
+    ["such a user in snake_case", { ...smallest, factors: { user: { ...checked, id: "ann", organization_id: "" } } }],
+    ["a fingerprint of any characters", { ...smallest, userAgent: { fingerprintId: "a\tb" } }],
   ])("may have %s", (_name, session) => {
     expect(() => readSession(session)).not.toThrow();
   });
@@ -217,6 +279,10 @@ describe("a session", () => {
     ["a change before", { ...smallest, changeDate: "2026-01-01T00:00:00Z" }, "changeDate must not be before creation"],
     ["an end before", { ...smallest, endedAt: "2026-01-01T00:00:00Z" }, "endedAt must not be before creationDate"],
     ["a reason without end", { ...smallest, endReason: "x" }, "endReason needs endedAt"],
+    ["somebody who ended it without end", { ...smallest, endedBy: "x" }, "endedBy needs endedAt"],
+    ["somebody who did not end it", { ...smallest, endedAt: null, endedBy: "x" }, "endedBy needs endedAt"],
+    ["an empty id of who ended it", { ...smallest, endedAt: at, endedBy: "" }, "endedBy must not be empty"],
+    ["a number as who ended it", { ...smallest, endedAt: at, endedBy: 1 }, "endedBy must be a text"],
     ["a number as reason", { ...smallest, endedAt: at, endReason: 1 }, "endReason must be a text"],
     ["a sequence", { ...smallest, sequence: "1" }, "sequence is given by Rollcall"],
     ["an unknown key", { ...smallest, tokens: "x" }, "tokens is not a known key"],
@@ -229,7 +295,12 @@ describe("a session", () => {
     [
       "a user without organization",
       { ...smallest, factors: { user: { ...checked, id: "ann" } } },
-      "factors.user.organizationId must not be empty",
+      "factors.user.organizationId is missing",
+    ],
+    [
+      "a user of null as organization",
+      { ...smallest, factors: { user: { ...ann, organizationId: null } } },
+      "factors.user.organizationId is missing",
     ],
     [
       "a user without date",

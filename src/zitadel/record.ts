@@ -1,5 +1,4 @@
 import { fromJson, type JsonObject, type JsonValue } from "@bufbuild/protobuf";
-import { type Timestamp, TimestampSchema } from "@bufbuild/protobuf/wkt";
 import {
   type Factors,
   SessionSchema,
@@ -15,11 +14,22 @@ import {
   type ImportRecord,
   plainIdentity,
 } from "../sessions/bulk.ts";
-import { type Instant, instantOf } from "../sessions/instant.ts";
-import { assertDate, assertMessage, assertShallow, assertStorable, isObject, refused } from "./json-rules.ts";
+import type { Deletion } from "../sessions/deletions.ts";
+import type { Instant } from "../sessions/instant.ts";
+import { assertMessage, assertStorable, isObject, refused } from "./json-rules.ts";
+import {
+  assertNoMore,
+  assertShort,
+  isAbsent,
+  readDate,
+  readId,
+  readOrganizationId,
+  readText,
+  toInstant,
+} from "./record-fields.ts";
+import { readUserRecord } from "./user-record.ts";
 
 const defaultInstanceId = "default";
-const maxIdLength = 200;
 // Looked for in the whole line, which is fast, so that only the few that may be wrong are looked at closely.
 const maybeUnstorable = /\\u(?:0000|d[89a-f])/i;
 const maybeNoDate = /-(?:02-(?:29|3\d)|(?:04|06|09|11)-31)T|T24:/;
@@ -28,8 +38,8 @@ const tokenForm = /^[!-~]{1,200}$/;
 
 /**
  * Reads a line of an import: `{"user": {…}}`, or `{"session": {…}}` in the JSON form of zitadel.session.v2.Session and,
- * beyond that, `creatorId`, `endedAt`, `endReason` and `token`, of which only the hash is kept; beside either may be
- * the `instanceId`, "default" if not. It makes one record, or two if it is a session with a user.
+ * beyond that, `creatorId`, `endedAt`, `endReason`, `endedBy` and `token`, of which only the hash is kept; beside either
+ * may be the `instanceId`, "default" if not. It makes one record, or two if it is a session with a user.
  *
  * As everywhere in protobuf's JSON, a field may be spelled in snake_case, and null is the same as leaving it out. The
  * exceptions are a user's `traits`, `metadataPublic` and `availableAal`, and a session's `endedAt`: null takes them away,
@@ -38,13 +48,13 @@ const tokenForm = /^[!-~]{1,200}$/;
  *
  * Throws SessionError `invalid_request`, saying which field breaks which rule.
  */
-export function readRecords(line: string): ImportRecord[] {
+export function readRecords(line: string): (ImportRecord | Deletion)[] {
   const json = parse(line);
   const { instanceId: id, user, session, ...rest } = json;
   if (maybeUnstorable.test(line)) assertStorable(Object.assign({ instanceId: id }, user, session));
   assertNoMore(rest);
   const instanceId = isAbsent(id) ? defaultInstanceId : readId(id, "instanceId");
-  if (isObject(user) && isAbsent(session)) return [{ kind: "user", user: readUser(instanceId, user) }];
+  if (isObject(user) && isAbsent(session)) return [readUserRecord(instanceId, user)];
   if (isObject(session) && isAbsent(user)) {
     return readSession(instanceId, session, { mayHoldNoDate: maybeNoDate.test(line) });
   }
@@ -63,38 +73,12 @@ function parse(line: string): JsonObject {
   return json;
 }
 
-function readUser(instanceId: string, json: JsonObject): GivenUser {
-  const { id, organizationId, userName, loginName, displayName, avatarUrl, ...more } = json;
-  return {
-    instanceId,
-    id: readId(id, "id"),
-    organizationId: readId(organizationId, "organizationId"),
-    userName: readText(userName, "userName") ?? "",
-    loginName: readText(loginName, "loginName") ?? "",
-    displayName: readText(displayName, "displayName") ?? "",
-    avatarUrl: readText(avatarUrl, "avatarUrl") ?? "",
-    ...readIdentity(more),
-  };
-}
-
-function readIdentity(json: JsonObject) {
-  const { state, traits, schemaId, metadataPublic, availableAal, ...rest } = json;
-  assertNoMore(rest);
-  return {
-    state: isAbsent(state) ? undefined : readOneOf(["active", "inactive"], state, "state"),
-    traits: readObject(traits, "traits"),
-    schemaId: isAbsent(schemaId) ? undefined : readId(schemaId, "schemaId"),
-    metadataPublic: readObject(metadataPublic, "metadataPublic"),
-    availableAal: isAbsent(availableAal) ? availableAal : readOneOf(["aal1", "aal2"], availableAal, "availableAal"),
-  };
-}
-
 function readSession(
   instanceId: string,
   json: JsonObject,
   { mayHoldNoDate }: { mayHoldNoDate: boolean },
 ): ImportRecord[] {
-  const { creatorId, endedAt, endReason, token, ...rest } = json;
+  const { creatorId, endedAt, endReason, endedBy, token, ...rest } = json;
   if (rest["sequence"] !== undefined) throw refused("sequence is given by Rollcall, it cannot be imported");
   if (mayHoldNoDate) assertMessage(SessionSchema, rest, "");
   const message = readMessage(rest);
@@ -105,11 +89,11 @@ function readSession(
     createdAt: toInstant(message.creationDate, "creationDate"),
     changedAt: toInstant(message.changeDate ?? message.creationDate, "changeDate"),
     creatorId: isAbsent(creatorId) ? null : readId(creatorId, "creatorId"),
-    ...toFactors(factors),
+    ...toFactors(factors, rest["factors"]),
     metadata: Object.fromEntries(Object.entries(metadata).map(([key, value]) => [key, toBase64(value)])),
     ...toUserAgent(userAgent),
     expiresAt: message.expirationDate ? toInstant(message.expirationDate, "expirationDate") : null,
-    ...readEnd(endedAt, endReason),
+    ...readEnd({ endedAt, endReason, endedBy }),
     ...(isAbsent(token) ? {} : { tokenHash: hashToken(readToken(token)) }),
   };
   assertOrder(session);
@@ -118,10 +102,16 @@ function readSession(
 }
 
 // Left out it is kept: an export that does not know who was signed out here must not sign them in again.
-function readEnd(endedAt: JsonValue | undefined, endReason: JsonValue | undefined): Partial<ImportedSession> {
-  if (endedAt === undefined && isAbsent(endReason)) return {};
-  const at = isAbsent(endedAt) ? null : readDate(endedAt, "endedAt");
-  return { endedAt: at, endReason: readText(endReason, "endReason") ?? null, endedBy: null };
+function readEnd(
+  json: { [K in "endedAt" | "endReason" | "endedBy"]: JsonValue | undefined },
+): Partial<ImportedSession> {
+  const { endedAt, endReason, endedBy } = json;
+  if (endedAt === undefined && isAbsent(endReason) && isAbsent(endedBy)) return {};
+  return {
+    endedAt: isAbsent(endedAt) ? null : readDate(endedAt, "endedAt"),
+    endReason: readText(endReason, "endReason") ?? null,
+    endedBy: isAbsent(endedBy) ? null : readId(endedBy, "endedBy"),
+  };
 }
 
 function readMessage(json: JsonObject) {
@@ -134,7 +124,7 @@ function readMessage(json: JsonObject) {
   }
 }
 
-function toFactors(factors: Factors | undefined) {
+function toFactors(factors: Factors | undefined, json: JsonValue | undefined) {
   const checkedAt = (name: Exclude<keyof Factors, "$typeName" | "$unknown" | "user">): Instant | null => {
     const factor = factors?.[name];
     if (!factor) return null;
@@ -144,7 +134,7 @@ function toFactors(factors: Factors | undefined) {
   const user = factors?.user;
   return {
     userId: user ? readId(user.id, "factors.user.id") : null,
-    organizationId: user ? readId(user.organizationId, "factors.user.organizationId") : null,
+    organizationId: user ? readOrganization(json) : null,
     userCheckedAt: user ? toInstant(user.verifiedAt, "factors.user.verifiedAt") : null,
     passwordCheckedAt: checkedAt("password"),
     webAuthNCheckedAt: checkedAt("webAuthN"),
@@ -157,10 +147,16 @@ function toFactors(factors: Factors | undefined) {
   };
 }
 
+// Not as protobuf has read it, which cannot tell "" from nothing.
+function readOrganization(factors: JsonValue | undefined): string {
+  const user = isObject(factors) && isObject(factors["user"]) ? factors["user"] : {};
+  return readOrganizationId(user["organizationId"] ?? user["organization_id"], "factors.user.organizationId");
+}
+
 function toUserAgent(agent: UserAgent | undefined) {
   const { fingerprintId, ip, description } = agent ?? {};
   const headers = Object.entries(agent?.header ?? {});
-  if (fingerprintId) readId(fingerprintId, "userAgent.fingerprintId");
+  if (fingerprintId) assertShort(fingerprintId, "userAgent.fingerprintId");
   return {
     agentFingerprintId: fingerprintId ?? null,
     agentIp: ip === undefined ? null : toIp(ip),
@@ -181,27 +177,12 @@ function toUser(instanceId: string, { id, organizationId, loginName, displayName
   return { instanceId, id, organizationId, ...names, ...plainIdentity };
 }
 
-function assertOrder({ createdAt, changedAt, endedAt = null, endReason = null }: GivenSession): void {
+function assertOrder(session: GivenSession): void {
+  const { createdAt, changedAt, endedAt = null, endReason = null, endedBy = null } = session;
   if (changedAt < createdAt) throw refused("changeDate must not be before creationDate");
   if (endedAt !== null && endedAt < createdAt) throw refused("endedAt must not be before creationDate");
   if (endedAt === null && endReason !== null) throw refused("endReason needs endedAt");
-}
-
-function readId(value: JsonValue | undefined, field: string): string {
-  const id = readText(value, field);
-  if (id === undefined) throw refused(`${field} is missing`);
-  if (id === "") throw refused(`${field} must not be empty`);
-  if (id.length > maxIdLength && [...id].length > maxIdLength) {
-    throw refused(`${field} must be at most ${maxIdLength} characters long`);
-  }
-  if (/\p{Cc}/u.test(id)) throw refused(`${field} must not hold control characters`);
-  return id;
-}
-
-function readText(value: JsonValue | undefined, field: string): string | undefined {
-  if (isAbsent(value)) return undefined;
-  if (typeof value !== "string") throw refused(`${field} must be a text`);
-  return value;
+  if (endedAt === null && endedBy !== null) throw refused("endedBy needs endedAt");
 }
 
 function readToken(value: JsonValue): string {
@@ -210,38 +191,6 @@ function readToken(value: JsonValue): string {
   throw refused("token must be 1 to 200 printable ASCII characters without blanks");
 }
 
-function readOneOf<T extends string>(values: readonly T[], value: JsonValue, field: string): T {
-  const found = values.find((one) => one === value);
-  if (found === undefined) throw refused(`${field} must be ${values.join(" or ")}`);
-  return found;
-}
-
-function readObject(value: JsonValue | undefined, field: string): JsonObject | null | undefined {
-  if (isAbsent(value)) return value;
-  if (!isObject(value)) throw refused(`${field} must be an object`);
-  assertShallow(value, field);
-  return value;
-}
-
-function readDate(value: JsonValue, field: string): Instant {
-  assertDate(value, field);
-  return toInstant(fromJson(TimestampSchema, value), field);
-}
-
-function toInstant(timestamp: Timestamp | undefined, field: string): Instant {
-  if (!timestamp) throw refused(`${field} is missing`);
-  return instantOf(timestamp.seconds, timestamp.nanos);
-}
-
 function toBase64(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64");
-}
-
-function assertNoMore(rest: JsonObject): void {
-  const [key] = Object.keys(rest);
-  if (key !== undefined) throw refused(`${key} is not a known key`);
-}
-
-function isAbsent(value: JsonValue | undefined): value is null | undefined {
-  return value === undefined || value === null;
 }

@@ -71,9 +71,12 @@ export function createSessionWrites({ database, now, verifier }: SessionWritesOp
       const token = createSessionToken();
       const change = { ...wanted, user, proof, isChallenged: challenges !== undefined };
       const { before, after } =
-        (await changeSession(db, scope, id, (session) => {
-          const changes = toChanges(session, change, now());
-          return changes && { ...changes, tokenHash: hashToken(token) };
+        (await changeSession(db, scope, id, {
+          userId: user?.id ?? proof?.userId,
+          decide(session) {
+            const changes = toChanges(session, change, now());
+            return changes && { ...changes, tokenHash: hashToken(token) };
+          },
         })) ?? (await refuse(db, caller, id));
       return toSetSessionResponse(after, before === after ? undefined : token, challenges);
     },
@@ -83,9 +86,10 @@ export function createSessionWrites({ database, now, verifier }: SessionWritesOp
       const id = readText(request.sessionId, "sessionId");
       const { sessionToken: token } = request;
       const scope = token ? openedBy(caller.instanceId, hashToken(token)) : endableBy(caller);
-      const ended = await changeSession(database.during(context.signal), scope, id, (session) =>
-        session.endedAt === null ? toEnded(session, caller, { isByToken: !!token, at: now() }) : undefined,
-      );
+      const ended = await changeSession(database.during(context.signal), scope, id, {
+        decide: (session) =>
+          session.endedAt === null ? toEnded(session, caller, { isByToken: !!token, at: now() }) : undefined,
+      });
       if (ended !== undefined) return toDeleteSessionResponse(ended.after);
       if (token) throw new SessionError("session_token_invalid", "sessionToken is not the session's");
       // Who may end every session may know that there is none of this id; to others it is one that they may not end.
@@ -108,5 +112,6 @@ function toEnded(
 ): Partial<Session> {
   const byAnother = isByToken ? "revoked_by_token" : "revoked_by_admin";
   const endReason = session.userId === userId ? "revoked_by_user" : byAnother;
-  return { ...toChanged(session, at), endedAt: at, endReason, endedBy: userId };
+  const { changedAt } = toChanged(session, at);
+  return { changedAt, endedAt: changedAt, endReason, endedBy: userId };
 }

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import postgres from "postgres";
-import { inject } from "vitest";
+import { inject, vi } from "vitest";
 import { type Database, migrateDatabase, openDatabase } from "../../src/database.ts";
 
 /** The URL of the migrated database that all suites of a run share; each keeps to instances of its own. */
@@ -11,6 +11,14 @@ export function testDatabaseUrl(): string {
 /** Opens the shared database with a pool of its own; the suite closes it. */
 export function openTestDatabase(url = testDatabaseUrl()): Database {
   return openDatabase(url, { maxConnections: 4 });
+}
+
+/** Resolves once somebody waits for a lock that the PostgreSQL process `pid` holds. */
+export async function waitUntilBlockedBy({ client }: Database, pid: number): Promise<void> {
+  await vi.waitFor(async () => {
+    const blocked = await client`select 1 from pg_stat_activity where ${pid}::int = any(pg_blocking_pids(pid))`;
+    if (blocked.length === 0) throw new Error("nobody waits");
+  }, 10_000);
 }
 
 /** A database of its own on the same server, for a suite that makes queries hang and watches them. */
