@@ -1,8 +1,13 @@
 #!/usr/bin/env node
 import { Command, Option } from "commander";
+import { DrizzleQueryError } from "drizzle-orm";
 import packageJson from "../package.json" with { type: "json" };
-import { readConfig } from "./config.ts";
-import { openConfiguredDatabase } from "./database.ts";
+import { runErase } from "./commands/erase.ts";
+import { runExport } from "./commands/export.ts";
+import { runTokenCreate, runTokenList, runTokenRevoke } from "./commands/token.ts";
+import { readTokenOrder, type TokenOptions } from "./commands/token-order.ts";
+import { type Config, readConfig } from "./config.ts";
+import { type Database, openConfiguredDatabase } from "./database.ts";
 import { createLog } from "./log.ts";
 import { checkCallers, serve } from "./serve.ts";
 
@@ -45,6 +50,46 @@ program
     return importFrom(source, options).catch((error) => fail(error, 2));
   });
 
+const token = program
+  .command("token")
+  .description("make, list and revoke API tokens, with which services call")
+  .showHelpAfterError("With --help it tells what it takes.");
+
+token
+  .command("create")
+  .description("make a token and print it, this once")
+  .requiredOption("--user <id>", "the user it stands for")
+  .requiredOption("--name <name>", "what it is for")
+  .requiredOption("--scope <permissions>", "what it may do, separated by blanks: see docs/configuration.md")
+  .option("--expires <duration>", "for how long it is good, like 90d; for ever unless told")
+  .action((options: TokenOptions) => {
+    const order = readTokenOrder(options);
+    return withDatabase(({ db }, { instanceId }) => runTokenCreate(db, instanceId, order));
+  });
+
+token
+  .command("list")
+  .description("show the tokens of the instance, never what they are")
+  .action(() => withDatabase(({ db }, { instanceId }) => runTokenList(db, instanceId)));
+
+token
+  .command("revoke")
+  .description("remove a token: it is refused at once")
+  .argument("<id>", "the token's id, see token list")
+  .action((id: string) => withDatabase(({ db }, { instanceId }) => runTokenRevoke(db, instanceId, id)));
+
+program
+  .command("export")
+  .description("print all that there is of a person, for an import: see docs/privacy.md")
+  .requiredOption("--user <id>", "the person's id")
+  .action(({ user }: { user: string }) => withDatabase(({ db }, { instanceId }) => runExport(db, instanceId, user)));
+
+program
+  .command("erase")
+  .description("erase all that there is of a person, for good: see docs/privacy.md")
+  .requiredOption("--user <id>", "the person's id")
+  .action(({ user }: { user: string }) => withDatabase(({ db }, { instanceId }) => runErase(db, instanceId, user)));
+
 program
   .command("demo")
   .description("serve demo data to demo tokens, to look around")
@@ -76,8 +121,20 @@ async function importFrom(source: string, { from, network }: ImportFrom): Promis
   }
 }
 
+async function withDatabase(run: (database: Database, config: Config) => Promise<void>): Promise<void> {
+  const config = readConfig();
+  const database = await openConfiguredDatabase(config, fail);
+  try {
+    await run(database, config);
+  } finally {
+    await database.close();
+  }
+}
+
 function fail(error: unknown, code = 1): never {
-  process.stderr.write(`rollcall: ${error instanceof Error ? error.message : error}\n`);
+  // Not the query builder's own error: its message is the statement and every value.
+  const told = error instanceof DrizzleQueryError && error.cause ? error.cause : error;
+  process.stderr.write(`rollcall: ${told instanceof Error ? told.message : told}\n`);
   process.exit(code);
 }
 

@@ -5,6 +5,7 @@ import { hasFactor, isLive, isOfUser } from "../sessions/filter.ts";
 import type { Instant } from "../sessions/instant.ts";
 import { isDisabled } from "../sessions/schema.ts";
 import { type Db, findSession, findStanding } from "../sessions/store.ts";
+import { isApiToken, readApiToken } from "./api-token.ts";
 import { isJwt, type VerifyJwt } from "./jwt.ts";
 import { hashToken } from "./token.ts";
 
@@ -26,7 +27,7 @@ export function readBearer(authorization: string | null): string | undefined {
 }
 
 /**
- * Accepts `Authorization: Bearer` with a JWT access token or the token of a live session.
+ * Accepts `Authorization: Bearer` with an API token, a JWT access token or the token of a live session.
  *
  * Throws SessionError `token_missing` without the header, `token_invalid` also for a disabled user's, and what
  * {@link VerifyJwt} throws.
@@ -38,6 +39,7 @@ export function createAuthenticate({ instanceId, verifyJwt, database, now }: Aut
     const token = readBearer(authorization);
     if (token === undefined) throw new SessionError("token_invalid", "authorization header is not a bearer token");
     const db = database.during(signal);
+    if (isApiToken(token)) return await readApiToken(db, { instanceId, token, now: now() });
     return await (isJwt(token) ? readJwt(db, token) : findHolder(db, token));
   };
 

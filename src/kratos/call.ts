@@ -13,7 +13,7 @@ import type { RequiredAal } from "./assurance.ts";
 /** What Kratos's dialect is served with. */
 export interface KratosOptions {
   directory: Directory;
-  /** Who manages sessions: the bearer of a token of the issuer. */
+  /** Who manages sessions: the bearer of a token. */
   authenticate: Authenticate;
   /** Who is signed in: the holder of a session. */
   authenticateHolder: AuthenticateHolder;
