@@ -7,22 +7,30 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { TOTP } from "otpauth";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { settings } from "../src/config.ts";
+import { demoPassword, meisTotpSecret } from "../src/demo/credentials.ts";
+import { personas } from "../src/demo/people.ts";
+import { meisBrowserId } from "../src/demo/personas.ts";
 
 interface Demo {
   child: ChildProcessWithoutNullStreams;
   /** What it had printed when it was ready. */
   output: string;
   url: string;
-  /** The answers to the printed commands, in their order. */
+  /** The first block of the printed script. */
+  tokens: string;
+  /** The answers to the printed commands, pasted at once, in their order. */
   answers: Answer[];
 }
 
 interface Answer {
   details?: { totalResult: string };
   sessions?: { id: string; factors?: { user: { organizationId: string } }; userAgent?: { fingerprintId: string } }[];
-  result?: { authState: string; displayName: string; agentId: string }[];
+  result?: { sessionId: string; authState: string; displayName: string; agentId: string }[];
+  sessionId?: string;
+  sessionToken?: string;
 }
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -36,7 +44,11 @@ beforeAll(async () => {
   // As root the database runs as another user, who must get in.
   await chmod(parentDir, 0o755);
   dataDir = join(parentDir, "data");
-  first = await start({ DATABASE_URL: "postgres://nobody@127.0.0.1:1/production" });
+  first = await start({
+    DATABASE_URL: "postgres://nobody@127.0.0.1:1/production",
+    VERIFIER_URL: "http://127.0.0.1:1/verify",
+    VERIFIER_SECRET: "a secret of production's verifier",
+  });
 });
 
 afterAll(async () => {
@@ -71,10 +83,21 @@ describe("demo", { timeout: 60_000 }, () => {
     expect(Number(manager?.details?.totalResult)).toBeLessThan(Number(admin?.details?.totalResult));
   });
 
-  test("the ordinary user sees four accounts in her browser, two of them active", () => {
-    const accounts = first.answers[2]?.result ?? [];
+  test("she signs in with her password, and the token shows her other sessions in Kratos's dialect", () => {
+    const [, , signedIn, others] = first.answers;
 
-    expect(accounts.map(({ authState, displayName }) => [authState, displayName])).toEqual([
+    expect(signedIn?.sessionId).toMatch(/^[0-9a-f-]{36}$/);
+    expect(others).toMatchObject([
+      { active: true, identity: { traits: { name: "Mei Tanaka" } } },
+      { active: true, identity: { traits: { name: "Mei Tanaka" } } },
+    ]);
+  });
+
+  test("the same token shows the accounts in her browser in Zitadel's dialect, her own by the new session", () => {
+    const [, , signedIn, , accounts] = first.answers;
+
+    expect(accounts?.result?.[0]?.sessionId).toBe(signedIn?.sessionId);
+    expect(accounts?.result?.map(({ authState, displayName }) => [authState, displayName])).toEqual([
       ["SESSION_STATE_ACTIVE", "Mei Tanaka"],
       ["SESSION_STATE_ACTIVE", "Mei Tanaka"],
       ["SESSION_STATE_TERMINATED", "Jonas Keller"],
@@ -82,29 +105,51 @@ describe("demo", { timeout: 60_000 }, () => {
     ]);
   });
 
-  test("in Kratos's dialect the ordinary user sees her other session", () => {
-    const others = first.answers[3];
+  test("she signs out, and the token is void", async () => {
+    const token = first.answers[2]?.sessionToken ?? "";
 
-    expect(others).toMatchObject([{ active: true, identity: { traits: { name: "Mei Tanaka" } } }]);
+    const response = await fetch(`${first.url}/sessions/whoami`, { headers: { "x-session-token": token } });
+
+    expect(token).not.toBe("");
+    expect(response.status).toBe(401);
   });
 
-  test("over gRPC the ordinary user sees the sessions in her browser", () => {
-    const agentId = first.answers[2]?.result?.[0]?.agentId;
-    const sessions = first.answers[4]?.sessions ?? [];
+  test("over gRPC the ordinary user sees the sessions in her browser, not the one that is over", () => {
+    const sessions = first.answers[6]?.sessions ?? [];
 
-    expect(sessions.map((session) => session.userAgent?.fingerprintId)).toEqual([agentId, agentId, agentId]);
+    expect(sessions.map((session) => session.userAgent?.fingerprintId)).toEqual([
+      meisBrowserId,
+      meisBrowserId,
+      meisBrowserId,
+    ]);
+  });
+
+  test("her authenticator app's codes are taken too", async () => {
+    const code = new TOTP({ secret: meisTotpSecret }).generate();
+    const checks = { user: { userId: personas.user.id }, password: { password: demoPassword }, totp: { code } };
+    const signIn = `curl -sS '${first.url}/v2/sessions' -H "Authorization: Bearer $LOGIN_SERVICE"`;
+
+    const [answer] = await run(first.tokens, [`${signIn} -d '${JSON.stringify({ checks })}'`]);
+
+    const { sessionId, sessionToken }: Answer = JSON.parse(answer ?? "");
+    expect(sessionToken).toBeTruthy();
+    // Or the README would have to know of this session.
+    const headers = { authorization: `Bearer ${sessionToken}` };
+    const { status } = await fetch(`${first.url}/v2/sessions/${sessionId}`, { method: "DELETE", headers });
+    expect(status).toBe(200);
   });
 
   test("the commands of the README answer as it says", async () => {
-    const [tokens = ""] = first.output.split("\n\n").slice(1);
     const readme = await readFile(join(root, "README.md"), "utf8");
-    const shown = [...readme.matchAll(/```sh\n([^`]*127\.0\.0\.1[^`]*)```\n\n```json\n([^`]*)```/g)];
-    expect(shown.length).toBe(5);
+    const shown = [...readme.matchAll(/```sh\n([^`]*127\.0\.0\.1[^`]*)```\n\n```(json|text)\n([^`]*)```/g)];
+    expect(shown.length).toBe(7);
 
-    for (const [, command = "", answer = ""] of shown) {
-      const answered = await run(`${tokens}\n${command.replace("http://127.0.0.1:8080", first.url)}`);
+    const commands = shown.map(([, command = ""]) => command.replace("http://127.0.0.1:8080", first.url));
+    const answers = await run(first.tokens, commands);
 
-      expect(withoutChances(answered)).toEqual(withoutChances(JSON.parse(answer)));
+    for (const [index, [, , language, answer = ""]] of shown.entries()) {
+      const read = (text = "") => (language === "json" ? JSON.parse(text) : text.trim());
+      expect(read(withoutChances(answers[index]))).toEqual(read(withoutChances(answer)));
     }
   });
 
@@ -114,7 +159,7 @@ describe("demo", { timeout: 60_000 }, () => {
     const second = await start();
 
     expect(second.output).toContain("kept from an earlier start");
-    expect(second.answers.map(withoutTime)).toEqual(first.answers.map(withoutTime));
+    expect(keptAnswers(second)).toEqual(keptAnswers(first));
     // npm passes Ctrl-C on to a process that has got it from the terminal already.
     second.child.kill("SIGINT");
     await expectToStop(second, "SIGINT");
@@ -149,10 +194,9 @@ async function start(environment: Record<string, string> = {}): Promise<Demo> {
   const url = /answers at (\S+)/.exec(output)?.[1] ?? "";
   const [tokens = "", ...commands] = output.split("\n\n").slice(1);
   try {
-    expect(commands.length).toBe(5);
-    const answers: Answer[] = [];
-    for (const command of commands) answers.push(await run(`${tokens}\n${command}`));
-    return { child, output, url, answers };
+    expect(commands.length).toBe(7);
+    const answers = (await run(tokens, commands)).map((answer): Answer => JSON.parse(answer));
+    return { child, output, url, tokens, answers };
   } catch (error) {
     child.kill("SIGKILL");
     throw new Error(`the demo does not work, having printed ${output}${errors}`, { cause: error });
@@ -169,9 +213,11 @@ async function readGreeting(child: ChildProcessWithoutNullStreams): Promise<stri
   return output.trimEnd();
 }
 
-async function run(script: string): Promise<Answer> {
+/** What each command prints, all being one script after the tokens. */
+async function run(tokens: string, commands: string[]): Promise<string[]> {
+  const script = [tokens, ...commands].join("\nprintf '\\0'\n");
   const { stdout } = await promisify(execFile)("bash", ["-c", script], { cwd: root });
-  return JSON.parse(stdout);
+  return stdout.split("\0").slice(1);
 }
 
 async function expectToStop({ child, url }: Demo, signal: NodeJS.Signals): Promise<void> {
@@ -182,17 +228,18 @@ async function expectToStop({ child, url }: Demo, signal: NodeJS.Signals): Promi
   expect(existsSync(join(dataDir, "postgres", "data", "postmaster.pid"))).toBe(false);
 }
 
-function withoutTime({ details, ...answer }: Answer): Answer {
-  return { ...answer, details: details && { totalResult: details.totalResult } };
+/** The answers that hold only what there was before the script was pasted, but for the moment of asking. */
+function keptAnswers({ answers }: Demo): unknown[] {
+  const [admin, manager, , others, , , browser] = answers;
+  const lists = [admin, manager, browser].map((answer) => ({ ...answer, details: answer?.details?.totalResult }));
+  return [...lists, others];
 }
 
-// Everything but what is another at every start: times, numbers of changes, and ids that hold times.
-function withoutChances(answer: Answer): unknown {
-  return JSON.parse(
-    JSON.stringify(answer)
-      .replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, "TIME")
-      .replace(/"(sequence|processedSequence)":"\d+"/g, '"$1":"NUMBER"')
-      .replace(/"01[0-9a-f]{6}-[0-9a-f]{4}-7/g, '"7')
-      .replace(/"id":"[0-9a-f-]{36}","ip_address"/g, '"id":"MADE OF THE SESSION\'S","ip_address"'),
-  );
+// Everything but what is another at every start: times, numbers of changes, and ids that are random or hold times.
+function withoutChances(answer = ""): string {
+  return answer
+    .replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, "TIME")
+    .replace(/"(sequence|processedSequence|sessionId|sessionToken)":\s*"[^"]+"/g, '"$1":"ANY"')
+    .replace(/"01[0-9a-f]{6}-[0-9a-f]{4}-7/g, '"7')
+    .replace(/"id":\s*"[0-9a-f-]{36}",\s*"ip_address"/g, '"id":"MADE OF THE SESSION\'S","ip_address"');
 }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { toScript } from "./commands.ts";
 
-const tokens = { ADMIN: "a.b.c", MANAGER: "d.e.f", USER_TOKEN: "g.h.i", SESSION_TOKEN: "ory_st_j" };
+const tokens = { ADMIN: "a.b.c", MANAGER: "d.e.f", USER_TOKEN: "g.h.i", LOGIN_SERVICE: "j.k.l" };
 const lines = toScript("http://127.0.0.1:8080", tokens).split("\n");
 
 describe("toScript", () => {
@@ -12,12 +12,12 @@ describe("toScript", () => {
   test("comments hold nothing that zsh would act on, since its prompt takes them for commands", () => {
     const comments = lines.filter((line) => line.startsWith("#"));
 
-    expect(comments.length).toBe(6);
+    expect(comments.length).toBe(8);
     for (const comment of comments) expect(comment).toMatch(/^# [\w ,.:-]+$/);
   });
 
   test("each token is a shell variable, none of which the shell has itself", () => {
-    expect(lines.filter((line) => /^\w+=/.test(line))).toEqual(
+    expect(lines.filter((line) => /^\w+=[\w.]+$/.test(line))).toEqual(
       Object.entries(tokens).map(([name, token]) => `${name}=${token}`),
     );
   });

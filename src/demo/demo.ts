@@ -1,11 +1,14 @@
+import { randomBytes } from "node:crypto";
 import { styleText } from "node:util";
 import type { Logger } from "pino";
+import { startExampleVerifier } from "../../examples/verifier/server.ts";
 import { type Config, settings } from "../config.ts";
 import { type Database, openConfiguredDatabase } from "../database.ts";
 import type { Port } from "../http/port.ts";
 import { openServer, stopSignal } from "../serve.ts";
 import { instantOfMs } from "../sessions/instant.ts";
 import { createTokens, toScript } from "./commands.ts";
+import { credentials } from "./credentials.ts";
 import { sessionCount } from "./data.ts";
 import { demoAudience, startDemoIssuer, tokenHours } from "./issuer.ts";
 import { organizations } from "./organizations.ts";
@@ -18,8 +21,8 @@ const defaultPort = Number(settings.port.unset);
  * Runs Rollcall on its embedded PostgreSQL with demo data, until SIGTERM, SIGINT or SIGHUP, and prints commands to try.
  *
  * Of the configuration it takes where to listen and where to keep data, which it writes at the first start only. It
- * has an instance and an issuer of its own, speaks no TLS, and never touches the database of DATABASE_URL. If the
- * default port is taken it listens on a free one.
+ * has an instance, an issuer and a verifier of its own, speaks no TLS, and never touches the database of DATABASE_URL.
+ * If the default port is taken it listens on a free one.
  */
 export async function runDemo(config: Config, log: Logger): Promise<void> {
   // Nobody may be reading any more: that is no reason to stop without closing.
@@ -37,7 +40,8 @@ export async function runDemo(config: Config, log: Logger): Promise<void> {
     const database = open.adopt(await openConfiguredDatabase(own, lost.reject), (database) => database.close());
     const isNew = await seedDemo(database, instantOfMs(Date.now()));
     const issuer = open.adopt(await startDemoIssuer(), (issuer) => issuer.close());
-    const server = await openPort({ ...own, oidcIssuer: issuer.url }, database, log);
+    const verifier = open.adopt(await startVerifier(), (verifier) => verifier.close());
+    const server = await openPort({ ...own, oidcIssuer: issuer.url, ...verifier.settings }, database, log);
     const port = open.adopt(server, (port) => port.close(own.shutdownTimeoutMs));
     const script = toScript(port.url, await createTokens(issuer));
     if (stop.signal.aborted) return;
@@ -61,6 +65,13 @@ function toDemoConfig(config: Config): Config {
     tlsCertFile: undefined,
     tlsKeyFile: undefined,
   };
+}
+
+// With a secret that nobody keeps: nobody else can ask it, and try passwords.
+async function startVerifier() {
+  const verifierSecret = randomBytes(32).toString("base64url");
+  const { url: verifierUrl, close } = await startExampleVerifier({ users: credentials, secret: verifierSecret });
+  return { settings: { verifierUrl, verifierSecret }, close };
 }
 
 async function openPort(config: Config, database: Database, log: Logger): Promise<Port> {

@@ -1,4 +1,3 @@
-import { hashToken } from "../auth/token.ts";
 import type { ImportedSession, ImportedUser } from "../sessions/bulk.ts";
 import type { Instant } from "../sessions/instant.ts";
 import { createEmptySession, loginServices } from "./logins.ts";
@@ -7,9 +6,6 @@ import type { Random } from "./random.ts";
 
 /** The fingerprint of Mei Tanaka's browser, whose accounts the demo's commands list. */
 export const meisBrowserId = "5b1d7c52-6a0e-4f7b-9f5e-2c8f1f6f3a90";
-
-/** The session token of Mei Tanaka's browser. No secret: it opens made-up data, in the demo's instance only. */
-export const meisToken = "ory_st_DemoTokenOfMeiTanakasBrowser0000";
 
 const meisPhone = {
   agentFingerprintId: "e3a7f0c8-94b1-4d0e-8f57-1b6c20d9a5e4",
@@ -63,12 +59,7 @@ export function createPersonaSessions(random: Random, now: Instant): ImportedSes
       metadata: { application: Buffer.from("library").toString("base64") },
     },
     { ...meiOnPhone, webAuthNCheckedAt: meiOnPhone.changedAt, webAuthNUserVerified: true },
-    {
-      ...mei,
-      passwordCheckedAt: mei.createdAt + 9n * second,
-      totpCheckedAt: mei.changedAt,
-      tokenHash: hashToken(meisToken),
-    },
+    { ...mei, passwordCheckedAt: mei.createdAt + 9n * second, totpCheckedAt: mei.changedAt },
   ];
 }
 
