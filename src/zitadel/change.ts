@@ -51,7 +51,7 @@ export function readAgent(agent: UserAgent | UserAgentBeta | undefined): Agent {
   const headers = Object.entries(header).map(([name, { values }]): [string, string[]] => [name, values]);
   const texts = [description ?? "", ...headers.flatMap(([name, values]) => [name, ...values])];
   for (const text of texts) readText(text, "userAgent", { min: 0, max: maxAgentLength });
-  if (texts.join("").length > maxAgentLength) {
+  if ([...texts.join("")].length > maxAgentLength) {
     throw new SessionError("invalid_request", `userAgent: must have at most ${maxAgentLength} characters in all`);
   }
   return {

@@ -13,8 +13,8 @@ export type Rpc = `${ServiceName}/${string}`;
 export interface Failure {
   code: number;
   message: string;
-  /** Of every `zitadel.v1.ErrorDetail` that came along. */
-  details: { id: string; message: string }[];
+  /** Of every `zitadel.v1.ErrorDetail` that came along, and of every `CredentialsCheckError`, which alone counts. */
+  details: { id: string; message: string; failedAttempts?: number }[];
 }
 
 /** What became of a call; the answer is in protobuf's JSON. */

@@ -24,7 +24,7 @@ export function curl(name: string, httpVersion: "1.1" | "2", ...args: string[]):
         ]);
         const [answer = "", status = "", version] = /^(.*)\n(\d+) (\S+)$/s.exec(stdout)?.slice(1) ?? [];
         if (version !== httpVersion) throw new Error(`curl spoke HTTP/${version}: ${stderr}`);
-        const outcome = readRest(Number(status), answer);
+        const outcome = readRest(rpc, Number(status), answer);
         if (exitCode !== ("answer" in outcome ? 0 : failed)) throw new Error(`curl ended with ${exitCode}: ${stderr}`);
         return outcome;
       },

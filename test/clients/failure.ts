@@ -6,14 +6,20 @@ import {
   FieldDescriptorProto_Type as Type,
 } from "@bufbuild/protobuf/wkt";
 import { ConnectError } from "@connectrpc/connect";
-import { ErrorDetailSchema } from "@zitadel/proto/zitadel/message_pb.js";
+import { CredentialsCheckErrorSchema, ErrorDetailSchema } from "@zitadel/proto/zitadel/message_pb.js";
 import type { Failure } from "./client.ts";
+
+// The details that there are, with what their JSON leaves out.
+const blankDetails: Record<string, Failure["details"][number]> = {
+  [`type.googleapis.com/${ErrorDetailSchema.typeName}`]: { id: "", message: "" },
+  [`type.googleapis.com/${CredentialsCheckErrorSchema.typeName}`]: { id: "", message: "", failedAttempts: 0 },
+};
 
 /** A `google.rpc.Status` in protobuf's JSON, which is also the body of a failed REST call. */
 export interface Status {
   code: number;
   message: string;
-  details?: { "@type": string; id: string; message: string }[];
+  details?: ({ "@type": string } & Partial<Failure["details"][number]>)[];
 }
 
 // In no package that we have: https://github.com/googleapis/googleapis/blob/master/google/rpc/status.proto
@@ -47,8 +53,10 @@ const statusSchema = createFileRegistry(statusFile, () => file_google_protobuf_a
 /** The failure that Connect's clients throw. Throws anything else again. */
 export function toFailure(error: unknown): Failure {
   if (!(error instanceof ConnectError)) throw error;
-  const details = error.findDetails(ErrorDetailSchema);
-  return { code: error.code, message: error.rawMessage, details: details.map(({ id, message }) => ({ id, message })) };
+  const plain = error.findDetails(ErrorDetailSchema).map(({ id, message }) => ({ id, message }));
+  const checks = error.findDetails(CredentialsCheckErrorSchema);
+  const details = [...plain, ...checks.map(({ id, message, failedAttempts }) => ({ id, message, failedAttempts }))];
+  return { code: error.code, message: error.rawMessage, details };
 }
 
 /** The failure that gRPC's trailers tell. Throws if the one with the details tells another. */
@@ -57,7 +65,7 @@ export function readTrailers(code: number, message: string, statusDetails: Uint8
   if (statusSchema === undefined) throw new Error("google.rpc.Status is not described");
   // Safe: it is the JSON of that message, with every detail unpacked.
   const status = toJson(statusSchema, fromBinary(statusSchema, statusDetails), {
-    registry: createRegistry(ErrorDetailSchema),
+    registry: createRegistry(ErrorDetailSchema, CredentialsCheckErrorSchema),
   }) as unknown as Status;
   const failure = readStatus(status);
   if (failure.code !== code || failure.message !== message) {
@@ -72,8 +80,9 @@ export function readStatus({ code, message, details = [] }: Status): Failure {
     code,
     message,
     details: details.map(({ "@type": type, ...detail }) => {
-      if (type !== `type.googleapis.com/${ErrorDetailSchema.typeName}`) throw new Error(`unexpected detail ${type}`);
-      return detail;
+      const blank = blankDetails[type];
+      if (blank === undefined) throw new Error(`unexpected detail ${type}`);
+      return { ...blank, ...detail };
     }),
   };
 }

@@ -19,7 +19,7 @@ const routes: Record<string, [verb: string, path: string]> = {
   ListMyUserSessions: ["POST", "/users/me/sessions/_search"],
 };
 
-const httpStatus: Record<number, number> = { 3: 400, 12: 501, 16: 401 };
+const httpStatus: Record<number, number> = { 3: 400, 5: 404, 7: 403, 9: 400, 12: 501, 14: 503, 16: 401 };
 
 /** REST by fetch. */
 export const restByFetch: ClientKind = {
@@ -36,7 +36,7 @@ export const restByFetch: ClientKind = {
           ...(token !== undefined && { authorization: `Bearer ${token}` }),
         },
       });
-      return readRest(response.status, await response.text());
+      return readRest(rpc, response.status, await response.text());
     },
     close: () => undefined,
   }),
@@ -47,18 +47,20 @@ export function toRest(rpc: Rpc, { sessionId, ...rest }: JsonObject): { verb: st
   const [service, method] = splitRpc(rpc);
   const route = routes[method];
   if (route === undefined) throw new Error(`REST has no ${rpc}`);
-  const [verb, path] = route;
-  return {
-    verb,
-    path: prefixes[service] + path.replace("{sessionId}", encodeURIComponent(String(sessionId))),
-    body: verb === "GET" ? undefined : JSON.stringify(rest),
-  };
+  const [verb, template] = route;
+  const path = prefixes[service] + template.replace("{sessionId}", encodeURIComponent(String(sessionId)));
+  if (verb !== "GET") return { verb, path, body: JSON.stringify(rest) };
+  const query = new URLSearchParams(
+    Object.entries(rest).map(([name, value]): [string, string] => [name, String(value)]),
+  );
+  return { verb, path: query.size === 0 ? path : `${path}?${query}` };
 }
 
 /** Reads an answer of REST. Throws if its HTTP status does not go with its code. */
-export function readRest(status: number, body: string): Outcome {
+export function readRest(rpc: Rpc, status: number, body: string): Outcome {
   const json = JSON.parse(body);
-  if (status === 200) return { answer: json };
+  const [, method] = splitRpc(rpc);
+  if (status === (method === "CreateSession" ? 201 : 200)) return { answer: json };
   // Safe: every failure has this body.
   const failure = readStatus(json as Status);
   if (httpStatus[failure.code] !== status) throw new Error(`HTTP status ${status} does not go with ${body}`);

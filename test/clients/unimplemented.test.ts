@@ -1,31 +1,26 @@
+import type { JsonObject } from "@bufbuild/protobuf";
 import { afterAll, describe, expect, test } from "vitest";
 import { startTestServer } from "../support/server.ts";
 import { clients } from "./clients.ts";
+import { login } from "./lifecycle.ts";
 
-const methods = [
-  ["GetSession", { sessionId: "1" }],
-  ["CreateSession", {}],
-  ["SetSession", { sessionId: "1" }],
-  ["DeleteSession", { sessionId: "1" }],
-] as const;
 const services = ["zitadel.session.v2.SessionService", "zitadel.session.v2beta.SessionService"] as const;
+const advice = "set VERIFIER_URL and VERIFIER_SECRET to the service that knows the users' credentials";
 
 const server = await startTestServer();
 afterAll(() => server.close());
 
-describe.each(clients)("$name", (kind) => {
+describe.each(clients)("$name, without a verifier", (kind) => {
   const client = kind.open(server.url);
   afterAll(() => client.close());
 
-  describe.each(services)("%s", (service) => {
-    test.each(methods)("%s is not built", async (method, request) => {
-      const token = await server.issuer.token();
+  test.each(services)("%s makes no check beyond the user, and says what to set", async (service) => {
+    const { id: userId } = await server.given.user();
+    const request: JsonObject = { checks: { user: { userId }, password: { password: "right" } } };
 
-      const outcome = await client.call(`${service}/${method}`, request, token);
+    const outcome = await client.call(`${service}/CreateSession`, request, await server.issuer.token(login));
 
-      expect(outcome).toEqual({
-        failure: { code: 12, message: `${service}.${method} is not implemented`, details: [] },
-      });
-    });
+    const message = `password: no verifier is configured; ${advice}`;
+    expect(outcome).toEqual({ failure: { code: 12, message, details: [] } });
   });
 });

@@ -371,7 +371,8 @@ export const DeleteSessionResponseSchema: GenMessage<DeleteSessionResponse> = /*
   messageDesc(file_zitadel_session_v2beta_session_service, 9);
 
 /**
- * What to check, in the order of the fields. An unset one is not checked; the first that fails stops the rest.
+ * What to check: the user, the password, the sign-in at another provider, the passkey, then the codes in the order of
+ * their fields. An unset one is not checked; the first that fails stops the rest.
  *
  * @generated from message zitadel.session.v2beta.Checks
  */
