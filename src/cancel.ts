@@ -39,15 +39,32 @@ export function createCancellable(client: Sql, maxConnections: number): (signal:
 
 async function transact<T>(client: Sql, signal: AbortSignal, work: (transaction: Sql) => Promise<T>): Promise<T> {
   const result = await client.begin(async (transaction) => {
+    const ask = <R>(start: () => PendingQuery<never>) => runUntil<R>(signal, start).catch(orNeverIfLost);
     // Safe: as above; a transaction in a transaction has no use here.
-    const sql = { unsafe: createUnsafe(transaction, (start) => runUntil(signal, start)) } as unknown as Sql;
-    const value = await work(sql);
+    const value = await work({ unsafe: createUnsafe(transaction, ask) } as unknown as Sql);
     // Whoever asked is gone and will be told nothing: let nothing have happened.
     signal.throwIfAborted();
     return { value };
   });
   // Safe: the driver would only unwrap an array of promises.
   return (result as { value: T }).value;
+}
+
+/**
+ * Throws the error, unless it is that the connection is lost: then it never returns.
+ *
+ * The driver rejects a transaction whose connection is lost by itself. If its work failed too, the driver would write a
+ * rollback to the connection that is gone, and that ends the process (https://github.com/porsager/postgres/issues/1154).
+ */
+function orNeverIfLost(error: unknown): Promise<never> {
+  return isConnectionLost(error) ? new Promise(() => {}) : Promise.reject(error);
+}
+
+function isConnectionLost(error: unknown): boolean {
+  // The last thing that PostgreSQL says on a connection.
+  if (error instanceof postgres.PostgresError) return error.severity === "FATAL";
+  // The driver's own word for it, or the socket's.
+  return error instanceof Error && "code" in error && (/^CONNECT/.test(String(error.code)) || "syscall" in error);
 }
 
 /** Queries as the query builder makes them: it calls nothing but these two on the result of `unsafe`. */
