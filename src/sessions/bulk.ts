@@ -116,7 +116,12 @@ function sortOut(records: readonly ImportRecord[]) {
     else if (!named.has(keyOf(record.user))) named.set(keyOf(record.user), record.user);
   }
   for (const key of known.keys()) named.delete(key);
-  return { users: [...known.values()], namedUsers: [...named.values()], sessions: [...stored.values()] };
+  return { users: inOrder(known), namedUsers: inOrder(named), sessions: inOrder(stored) };
+}
+
+// As whoever else changes many rows at once locks them, or two could wait for each other for ever.
+function inOrder<Row extends Key>(rows: Map<string, Row>): Row[] {
+  return [...rows.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
 }
 
 // What the later record leaves out stays as the earlier one has it, as it would if that were stored; but for the date of
