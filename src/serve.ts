@@ -11,8 +11,10 @@ import { type Database, openConfiguredDatabase } from "./database.ts";
 import { isDemoIssuer } from "./demo/issuer.ts";
 import type { Port } from "./http/port.ts";
 import type { TlsOptions } from "./http/protocol.ts";
+import { type Retention, startRetention } from "./retention.ts";
 import { createServer } from "./server.ts";
 import { instantOfMs } from "./sessions/instant.ts";
+import { createVerifier } from "./verifier.ts";
 
 // Far longer than a signal takes to arrive twice, and shorter than a person's patience.
 const echoMs = 1_000;
@@ -33,10 +35,12 @@ export async function serve(config: Config, log: Logger): Promise<void> {
     throw error;
   });
   log.info({ url: port.url, instanceId: config.instanceId }, "listening");
+  const retention = openRetention(config, database, log);
   const signal = await Promise.race([stop, lost.promise]);
   log.info({ signal }, "stopping");
   await port.close(config.shutdownTimeoutMs);
-  await database.close();
+  // Together: if the database hangs, the batch that runs is over only when its connection is closed.
+  await Promise.all([retention.stop(), database.close()]);
 }
 
 /**
@@ -60,7 +64,7 @@ export async function stopSignal(): Promise<NodeJS.Signals> {
 /** Opens the one port over an open database, as the configuration says. */
 export async function openServer(config: Config, database: Database, log: Logger, tls?: TlsOptions): Promise<Port> {
   const now = () => instantOfMs(Date.now());
-  const { instanceId } = config;
+  const { instanceId, verifierUrl, verifierSecret: secret } = config;
   const issuer = createIssuer(config.oidcIssuer ?? "");
   const verifyJwt = createVerifyJwt({ issuer, audience: config.oidcAudience ?? "", now });
   return await createServer({
@@ -76,6 +80,7 @@ export async function openServer(config: Config, database: Database, log: Logger
       database,
       now,
     }),
+    verifier: verifierUrl && secret ? createVerifier({ url: verifierUrl, secret, now }) : undefined,
     publicUrl: config.publicUrl,
     requiredAal: config.sessionRequiredAal,
     lifespanMs: config.sessionLifespanMs,
@@ -93,6 +98,11 @@ export function checkCallers({ oidcIssuer, oidcAudience }: Partial<Config>): Pro
   else if (isDemoIssuer(oidcIssuer)) problems.set("OIDC_ISSUER", "is the demo's issuer, whose tokens anyone can have");
   if (oidcAudience === undefined) problems.set("OIDC_AUDIENCE", "is not set: the audience that tokens must carry");
   return problems;
+}
+
+function openRetention(config: Config, { db }: Database, log: Logger): Retention {
+  const { instanceId, retentionEndedMs: endedMs, retentionExpiredMs: expiredMs } = config;
+  return startRetention({ db, instanceId, endedMs, expiredMs, now: () => instantOfMs(Date.now()), log });
 }
 
 async function readTls({ tlsCertFile, tlsKeyFile }: Config): Promise<TlsOptions | undefined> {

@@ -39,6 +39,10 @@ export const expires = (comparison: Comparison, at: Instant): Condition =>
     ? or(isNull(sessions.expiresAt), comparisons[comparison](sessions.expiresAt, at))
     : comparisons[comparison](sessions.expiresAt, at);
 
+/** It was ended then. */
+export const isEnded = (comparison: Comparison, at: Instant): Condition =>
+  comparisons[comparison](sessions.endedAt, at);
+
 /** It was not ended; it may be expired. */
 export const isNotEnded = (): Condition => isNull(sessions.endedAt);
 
