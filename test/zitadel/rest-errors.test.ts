@@ -184,24 +184,6 @@ describe("paths and verbs", () => {
     expect({ status: response.status, body: await response.text() }).toEqual({ status: 405, body: "" });
   });
 
-  // A method that is not built reads its request nevertheless: a session id of the wrong type would be a 400.
-  test.each([
-    ["PATCH", "/v2/sessions/an-id", '{"sessionId":5}'],
-    ["PATCH", "/v2/sessions/an-id", '{"session_id":5,"sessionId":5}'],
-    ["PATCH", "/v2beta/sessions/an-id", '{"session_id":5}'],
-    ["DELETE", "/v2/sessions/an-id", '{"sessionId":5}'],
-    ["DELETE", "/v2beta/sessions/an-id", '{"session_id":5}'],
-    ["DELETE", "/v2/sessions/an-id", undefined],
-    ["GET", "/v2/sessions/an-id?sessionId=another&session_id=another&sessionToken=t&unknown=1", undefined],
-    ["GET", "/v2/sessions/search", undefined],
-    ["GET", "/v2beta/sessions/%F0%9F%99%82%2F", undefined],
-  ])("%s %s takes the id from the path, not from %s", async (method, path, body) => {
-    const response = await fetch(`${server.url}${path}`, { method, body, headers: await bearer(server, admin) });
-
-    expect(response.status).toBe(501);
-    expect(await response.json()).toEqual({ code: 12, message: expect.stringMatching(/not implemented/) });
-  });
-
   test.each([
     ["PATCH", "/v2/sessions/an-id", "[]"],
     ["PATCH", "/v2/sessions/an-id", "{"],

@@ -72,18 +72,6 @@ describe("REST, what a request may look like", () => {
     expect({ status, ids: json.sessions?.map(({ id }) => id) }).toEqual({ status: 200, ids: ["third"] });
   });
 
-  test.each([
-    ["padded", "/+8=", 501],
-    ["without padding", "/+8", 501],
-    ["URL-safe", "_-8=", 501],
-    ["URL-safe without padding", "_-8", 501],
-    ["wrong", "*", 400],
-  ])("bytes in base64 that is %s", async (_name, value, expected) => {
-    const response = await call("POST", "/v2/sessions", JSON.stringify({ metadata: { key: value } }));
-
-    expect(response.status).toBe(expected);
-  });
-
   test("a path with a query, which means nothing there", async () => {
     const { status, json } = await call("POST", "/v2/sessions/search?limit=0&query=1", '{"query":{"limit":1}}');
 
