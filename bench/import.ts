@@ -46,7 +46,7 @@ async function measure(name: string, url: string, file: string): Promise<void> {
   const [version] = await database.client`show server_version`;
   const startMs = performance.now();
   const startCpu = process.cpuUsage();
-  await runImport({ file, database });
+  await runImport({ file, instanceId: "default", database });
   const seconds = (performance.now() - startMs) / 1_000;
   const cpu = process.cpuUsage(startCpu);
   await database.close();

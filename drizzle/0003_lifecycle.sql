@@ -13,6 +13,10 @@ CREATE TABLE "api_tokens" (
 );
 --> statement-breakpoint
 ALTER TABLE "users" DROP CONSTRAINT "users_state_is_known";--> statement-breakpoint
+ALTER TABLE "users" ALTER COLUMN "user_name" SET DEFAULT '';--> statement-breakpoint
+ALTER TABLE "users" ALTER COLUMN "login_name" SET DEFAULT '';--> statement-breakpoint
+ALTER TABLE "users" ALTER COLUMN "display_name" SET DEFAULT '';--> statement-breakpoint
+ALTER TABLE "users" ALTER COLUMN "avatar_url" SET DEFAULT '';--> statement-breakpoint
 CREATE UNIQUE INDEX "api_tokens_token_idx" ON "api_tokens" USING btree ("instance_id","token_hash");--> statement-breakpoint
 CREATE INDEX "api_tokens_user_idx" ON "api_tokens" USING btree ("instance_id","user_id");--> statement-breakpoint
 CREATE INDEX "sessions_expiring_idx" ON "sessions" USING btree ("instance_id","expires_at") WHERE "sessions"."ended_at" is null and "sessions"."expires_at" is not null;--> statement-breakpoint

@@ -95,6 +95,11 @@ describe("readConfig refuses", () => {
     ["SHUTDOWN_TIMEOUT_MS", "3600001", "SHUTDOWN_TIMEOUT_MS must be a whole number, 0 to 3600000"],
     ["DATABASE_URL", "mysql://h/d", "DATABASE_URL must be a URL that begins with postgres:// or postgresql://"],
     ["DATABASE_URL", "host=h user=u", "DATABASE_URL must be a URL that begins with postgres:// or postgresql://"],
+    [
+      "DATABASE_URL",
+      "postgres://u:a#b/c@h/d",
+      "DATABASE_URL is no URL: special characters of a name or a password must",
+    ],
     ["OIDC_ISSUER", "issuer.example.com", "OIDC_ISSUER must be a URL that begins with https:// or http://"],
     ["OIDC_ISSUER", "ftp://issuer", "OIDC_ISSUER must be a URL that begins with https:// or http://"],
     ["CORS_ORIGINS", "https://a.com/", "CORS_ORIGINS must hold origins like https://example.com, or *"],
@@ -102,14 +107,19 @@ describe("readConfig refuses", () => {
     ["CORS_ORIGINS", "https://*.a.com/x", "CORS_ORIGINS must hold origins like https://example.com, or *"],
     ["CORS_ORIGINS", "null", "CORS_ORIGINS must hold origins like https://example.com, or *"],
     ["LOG_LEVEL", "INFO", "LOG_LEVEL must be one of fatal, error, warn, info, debug, trace, silent"],
-    ["VERIFIER_URL", "https://login.example.com/verify", "VERIFIER_URL and VERIFIER_SECRET must be set together"],
-    ["VERIFIER_SECRET", "x".repeat(32), "VERIFIER_URL and VERIFIER_SECRET must be set together"],
-    ["VERIFIER_SECRET", "x".repeat(31), "VERIFIER_SECRET must have at least 32 characters"],
-    ["RETENTION_ENDED", "90", "RETENTION_ENDED must be a duration like 90d, 12h, 30m or 45s, 36500d at most"],
-    ["TLS_CERT_FILE", "a.pem", "TLS_CERT_FILE and TLS_KEY_FILE must be set together"],
-    ["TLS_KEY_FILE", "b.pem", "TLS_CERT_FILE and TLS_KEY_FILE must be set together"],
+    ["VERIFIER_URL", "https://login.example.com/verify", "VERIFIER_SECRET must be set together with VERIFIER_URL"],
+    ["VERIFIER_SECRET", "x".repeat(32), "VERIFIER_URL must be set together with VERIFIER_SECRET"],
+    ["RETENTION_ENDED", "90", "RETENTION_ENDED must be a duration like 90d, 12h, 30m or 45s, 1s to 36500d"],
+    ["TLS_CERT_FILE", "a.pem", "TLS_KEY_FILE must be set together with TLS_CERT_FILE"],
+    ["TLS_KEY_FILE", "b.pem", "TLS_CERT_FILE must be set together with TLS_KEY_FILE"],
   ])("%s=%s", (name, value, message) => {
     expect(problemsOf({ [name]: value })).toEqual([expect.stringContaining(message)]);
+  });
+
+  test("a secret that is too short, and only that", () => {
+    const problems = problemsOf({ VERIFIER_URL: "https://login.example.com", VERIFIER_SECRET: "x".repeat(31) });
+
+    expect(problems).toEqual(["VERIFIER_SECRET must have at least 32 characters"]);
   });
 
   test("everything that is wrong at once, a line each", () => {

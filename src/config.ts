@@ -74,7 +74,7 @@ export function readConfig(
   });
   // Safe: each key of Config was read by its own setting, or there is a problem.
   const config = Object.fromEntries(entries) as Config;
-  for (const [name, problem] of [...checkPairs(config), ...check(config)]) {
+  for (const [name, problem] of [...checkPairs(environment), ...check(config)]) {
     // A setting that could not be read has been told of already.
     if (!problems.has(name)) problems.set(name, problem);
   }
@@ -86,16 +86,20 @@ function noProblems(): Problems {
   return new Map();
 }
 
-function checkPairs(config: Partial<Config>): Problems {
-  const { tlsCertFile, tlsKeyFile, verifierUrl, verifierSecret } = config;
-  const problems = noProblems();
-  if ((tlsCertFile === undefined) !== (tlsKeyFile === undefined)) {
-    problems.set("TLS_CERT_FILE", "and TLS_KEY_FILE must be set together");
-  }
-  if ((verifierUrl === undefined) !== (verifierSecret === undefined)) {
-    problems.set("VERIFIER_URL", "and VERIFIER_SECRET must be set together");
-  }
-  return problems;
+// Of the texts: one that could not be read is set nevertheless.
+function checkPairs(environment: Environment): Problems {
+  const pairs = [
+    ["TLS_CERT_FILE", "TLS_KEY_FILE"],
+    ["VERIFIER_URL", "VERIFIER_SECRET"],
+  ] as const;
+  const isSet = (name: string) => Boolean(environment[name]?.trim());
+  return new Map(
+    pairs.flatMap(([one, other]) => {
+      if (isSet(one) === isSet(other)) return [];
+      const [present, missing] = isSet(one) ? [one, other] : [other, one];
+      return [[missing, `must be set together with ${present}`]];
+    }),
+  );
 }
 
 function setting<T>(name: string, unset: string, read: (text: string) => T): Setting<T> {
@@ -133,6 +137,9 @@ function readInteger(min: number, max: number): (text: string) => number {
 function readUrl(...protocols: string[]): (text: string) => string {
   return (text) => {
     // The text is not repeated: a database URL holds a password.
+    if (!URL.canParse(text) && protocols.some((protocol) => text.startsWith(`${protocol}//`))) {
+      throw new Error("is no URL: special characters of a name or a password must be percent-encoded");
+    }
     if (!URL.canParse(text) || !protocols.includes(new URL(text).protocol)) {
       throw new Error(`must be a URL that begins with ${protocols.map((protocol) => `${protocol}//`).join(" or ")}`);
     }

@@ -6,6 +6,6 @@ const maxMs = 36_500 * unitMs.d;
 export function readDuration(text: string): number {
   const [, count, unit = ""] = /^(\d+)([smhd])$/.exec(text) ?? [];
   const ms = Number(count) * unitMs[unit as keyof typeof unitMs];
-  if (!(ms > 0 && ms <= maxMs)) throw new Error("must be a duration like 90d, 12h, 30m or 45s, 36500d at most");
+  if (!(ms > 0 && ms <= maxMs)) throw new Error("must be a duration like 90d, 12h, 30m or 45s, 1s to 36500d");
   return ms;
 }

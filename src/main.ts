@@ -5,11 +5,13 @@ import packageJson from "../package.json" with { type: "json" };
 import { runErase } from "./commands/erase.ts";
 import { runExport } from "./commands/export.ts";
 import { runTokenCreate, runTokenList, runTokenRevoke } from "./commands/token.ts";
-import { readTokenOrder, type TokenOptions } from "./commands/token-order.ts";
+import { readTokenOrder, readUserId, type TokenOptions } from "./commands/token-order.ts";
 import { type Config, readConfig } from "./config.ts";
 import { type Database, openConfiguredDatabase } from "./database.ts";
 import { createLog } from "./log.ts";
 import { checkCallers, serve } from "./serve.ts";
+
+const helpAdvice = "With --help it tells what it takes.";
 
 const program = new Command("rollcall")
   .description("A session directory: login sessions in PostgreSQL, answered in the dialects clients already speak.")
@@ -53,7 +55,7 @@ program
 const token = program
   .command("token")
   .description("make, list and revoke API tokens, with which services call")
-  .showHelpAfterError("With --help it tells what it takes.");
+  .showHelpAfterError(helpAdvice);
 
 token
   .command("create")
@@ -81,13 +83,15 @@ token
 program
   .command("export")
   .description("print all that there is of a person, for an import: see docs/privacy.md")
-  .requiredOption("--user <id>", "the person's id")
+  .showHelpAfterError(helpAdvice)
+  .requiredOption("--user <id>", "the person's id", readUserId)
   .action(({ user }: { user: string }) => withDatabase(({ db }, { instanceId }) => runExport(db, instanceId, user)));
 
 program
   .command("erase")
   .description("erase all that there is of a person, for good: see docs/privacy.md")
-  .requiredOption("--user <id>", "the person's id")
+  .showHelpAfterError(helpAdvice)
+  .requiredOption("--user <id>", "the person's id", readUserId)
   .action(({ user }: { user: string }) => withDatabase(({ db }, { instanceId }) => runErase(db, instanceId, user)));
 
 program
@@ -109,12 +113,13 @@ async function importFrom(source: string, { from, network }: ImportFrom): Promis
   const config = readConfig();
   const { runImport } = await import("./import/ndjson.ts");
   const { runKratosImport } = await import("./import/kratos.ts");
+  tellEmbedded(config);
   const database = await openConfiguredDatabase(config, (error) => fail(error, 2));
   try {
     const { refused } =
       from === "kratos"
         ? await runKratosImport({ url: source, network, instanceId: config.instanceId, database })
-        : await runImport({ file: source, database });
+        : await runImport({ file: source, instanceId: config.instanceId, database });
     if (refused > 0) process.exitCode = 1;
   } finally {
     await database.close();
@@ -123,12 +128,21 @@ async function importFrom(source: string, { from, network }: ImportFrom): Promis
 
 async function withDatabase(run: (database: Database, config: Config) => Promise<void>): Promise<void> {
   const config = readConfig();
+  tellEmbedded(config);
   const database = await openConfiguredDatabase(config, fail);
   try {
     await run(database, config);
   } finally {
     await database.close();
   }
+}
+
+// Whoever forgot DATABASE_URL would take what is done to an empty database for done.
+function tellEmbedded({ databaseUrl, dataDir, instanceId }: Config): void {
+  if (databaseUrl !== undefined) return;
+  process.stderr.write(
+    `DATABASE_URL is not set: on the instance ${instanceId} of the embedded database in ${dataDir}\n`,
+  );
 }
 
 function fail(error: unknown, code = 1): never {

@@ -126,6 +126,7 @@ async function post({ url, signature, body, signal }: Post): Promise<string> {
   // Safe: that is what the event comes with.
   const [response] = (await once(request, "response", { signal })) as [IncomingMessage];
   try {
+    if (response.statusCode === 401) throw invalidAnswer("its status is 401: does it have the same VERIFIER_SECRET?");
     if (response.statusCode !== 200) throw invalidAnswer(`its status is ${response.statusCode}`);
     return await readAnswer(response);
   } finally {

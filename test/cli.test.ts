@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { createTestDatabase, type TestDatabase } from "./support/database.ts";
+import { createTestDatabase, openTestDatabase, type TestDatabase, testDatabaseUrl } from "./support/database.ts";
 import { audience, startTestIssuer, type TestIssuer } from "./support/issuer.ts";
 import { startCommand } from "./support/rollcall.ts";
 
@@ -42,7 +42,7 @@ describe("rollcall serve", () => {
     const { code, stderr } = await startCommand(["serve"], settings).ended;
 
     expect(code).toBe(1);
-    for (const problem of ["PORT must", "TLS_CERT_FILE and TLS_KEY_FILE must", "OIDC_AUDIENCE is not set"]) {
+    for (const problem of ["PORT must", "TLS_CERT_FILE must be set together", "OIDC_AUDIENCE is not set"]) {
       expect(stderr).toContain(problem);
     }
   });
@@ -73,7 +73,26 @@ describe("rollcall serve", () => {
 
     expect(first.stdout).toMatch(/^imported 0 users, 1 sessions; unchanged 0; refused 0$/m);
     expect(second.stdout).toMatch(/^imported 0 users, 0 sessions; unchanged 1; refused 0$/m);
+    // Or whoever forgot DATABASE_URL would take it for that of their server.
+    const note = `DATABASE_URL is not set: on the instance default of the embedded database in ${dataDir}\n`;
+    expect([first.stderr, second.stderr]).toEqual([note, note]);
     await rm(dataDir, { recursive: true });
+  });
+});
+
+describe("rollcall import", () => {
+  test("takes INSTANCE_ID for records that name no instance", async () => {
+    const [id, instanceId] = [randomUUID(), randomUUID()];
+    const line = JSON.stringify({ session: { id, creationDate: "2026-01-01T00:00:00Z" } });
+    const settings = { DATABASE_URL: testDatabaseUrl(), INSTANCE_ID: instanceId };
+
+    const { code, stderr } = await startCommand(["import", "-"], settings, line).ended;
+
+    expect([code, stderr]).toEqual([0, ""]);
+    const database = openTestDatabase();
+    const rows = await database.client`select instance_id from sessions where id = ${id}`;
+    expect(rows).toMatchObject([{ instance_id: instanceId }]);
+    await database.close();
   });
 });
 

@@ -67,10 +67,14 @@ describe("the example of a verifier", () => {
     await expect(stat(file)).rejects.toThrow("ENOENT");
   });
 
-  test("does not start without a secret", async () => {
-    const { errors, ended } = start("main.ts", [], { PORT: "0" });
+  test.each([
+    ["without a secret", {}, "VERIFIER_SECRET must be"],
+    ["with a short secret", { VERIFIER_SECRET: secret.slice(1) }, "VERIFIER_SECRET must be"],
+    ["without its users", { VERIFIER_SECRET: secret, USERS_FILE: "/nowhere/users.json" }, "USERS_FILE cannot be read"],
+  ])("does not start %s", async (_name, settings, message) => {
+    const { errors, ended } = start("main.ts", [], { PORT: "0", ...settings });
 
-    expect([await ended, await errors]).toEqual([[1, null], expect.stringContaining("VERIFIER_SECRET is not set")]);
+    expect([await ended, await errors]).toEqual([[1, null], expect.stringContaining(message)]);
   });
 });
 

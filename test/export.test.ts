@@ -146,6 +146,12 @@ describe("an export", () => {
     expect(stderr).toMatch("required option '--user <id>' not specified");
   });
 
+  test("takes no empty id for one", async () => {
+    const { code, stdout, stderr } = await startCommand(["export", "--user", ""]).ended;
+
+    expect([code, stdout, stderr]).toEqual([1, "", "rollcall: --user must not be empty\n"]);
+  });
+
   test("ends without a word if nobody reads on", async () => {
     await using origin = await openServer();
     await givenLargeSessions(origin, 650);

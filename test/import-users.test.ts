@@ -23,6 +23,28 @@ beforeAll(async () => {
 
 afterAll(() => importer.close());
 
+describe("a user who is disabled", () => {
+  test("by no more than that keeps their names", async () => {
+    const { user, instanceId } = createInstance();
+    await importer.fromFile(toText([user({ avatarUrl: "https://a.example" })]));
+    const [before] = await findUsers(instanceId);
+
+    const disabled = { instanceId, user: { id: "ann", organizationId: "org", state: "inactive" } };
+    const { stdout } = await importer.fromFile(toText([disabled]));
+
+    expect(stdout).toBe("imported 1 users, 0 sessions; unchanged 0; refused 0\n");
+    expect(await findUsers(instanceId)).toEqual([{ ...before, state: "inactive", changed_at: expect.anything() }]);
+  });
+
+  test("before anything else is known of them has empty names", async () => {
+    const { instanceId } = createInstance();
+
+    await importer.fromFile(toText([{ instanceId, user: { id: "ann", organizationId: "org", state: "inactive" } }]));
+
+    expect(await findUsers(instanceId)).toMatchObject([{ user_name: "", login_name: "", display_name: "" }]);
+  });
+});
+
 describe("a user who is deleted", () => {
   test("keeps no session either that is being opened at that moment", async () => {
     const { user, session, instanceId } = createInstance();

@@ -24,11 +24,16 @@ const maxLength = 200;
 /** Reads what token is to be made. Throws an Error that says which option is wrong. */
 export function readTokenOrder({ user, name, scope, expires }: TokenOptions): TokenOrder {
   return {
-    userId: readText("--user", user),
+    userId: readUserId(user),
     name: readText("--name", name),
     scope: readScope(scope),
     lifetimeMs: expires === undefined ? undefined : readLifetime(expires),
   };
+}
+
+/** Reads the id of a user. Throws an Error that says what is wrong with it. */
+export function readUserId(user: string): string {
+  return readText("--user", user);
 }
 
 function readText(option: string, text: string): string {

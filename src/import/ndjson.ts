@@ -19,6 +19,8 @@ export interface ImportTarget {
 export interface ImportOptions extends ImportTarget {
   /** The file to read, `-` for standard input. */
   file: string;
+  /** Of records that do not name one. */
+  instanceId: string;
   stdin?: Readable;
 }
 
@@ -31,11 +33,18 @@ export interface ImportOptions extends ImportTarget {
  * Throws ImportError if the file or the database fails; the batches before are stored.
  */
 export async function runImport(options: ImportOptions): Promise<ImportSummary> {
-  const { file, database, stdin = process.stdin, stdout = process.stdout, stderr = process.stderr } = options;
+  const {
+    file,
+    instanceId,
+    database,
+    stdin = process.stdin,
+    stdout = process.stdout,
+    stderr = process.stderr,
+  } = options;
   const input = await openInput(file, stdin);
   const report = createReport(stderr, { unit: "line", size: input.size });
   try {
-    await storeAll({ unit: "line", pieces: readPieces(input.stream, report) }, database, report);
+    await storeAll({ unit: "line", pieces: readPieces(input.stream, instanceId, report) }, database, report);
   } finally {
     report.stop();
   }
@@ -66,7 +75,7 @@ async function openInput(file: string, stdin: Readable): Promise<Input> {
   }
 }
 
-async function* readPieces(stream: Readable, report: ImportReport): AsyncGenerator<Piece> {
+async function* readPieces(stream: Readable, instanceId: string, report: ImportReport): AsyncGenerator<Piece> {
   for await (const line of readLines(stream)) {
     const { number, bytes } = line;
     const place = `line ${number}`;
@@ -75,17 +84,17 @@ async function* readPieces(stream: Readable, report: ImportReport): AsyncGenerat
       return [];
     };
     report.read(number, bytes);
-    yield { number, place, bytes, records: readLine(line, refuse) };
+    yield { number, place, bytes, records: readLine(line, instanceId, refuse) };
   }
 }
 
-function readLine({ content }: Line, refuse: (reason: string) => LineRecord[]): LineRecord[] {
+function readLine({ content }: Line, instanceId: string, refuse: (reason: string) => LineRecord[]): LineRecord[] {
   if (content === undefined) return refuse("the line is longer than 1 MiB");
   if (!isUtf8(content)) return refuse("the line is not UTF-8");
   const text = content.toString("utf8").replace(/^\uFEFF/, "");
   if (text.trim() === "") return [];
   try {
-    return readRecords(text);
+    return readRecords(text, instanceId);
   } catch (error) {
     if (error instanceof SessionError) return refuse(error.message);
     throw error;

@@ -95,9 +95,21 @@ export async function storeRecords(db: Db, { statement, lock }: PackedRecords): 
   return count ?? { users: 0, namedUsers: 0, sessions: 0, changed: 0 };
 }
 
-// A record that does not know these has them kept: a token cannot be had back, and who is disabled must stay so.
+// A record that does not know these has them kept: a token cannot be had back, who is disabled must stay so, and whoever
+// is being disabled must not lose their name by it.
 const keptOfSession = ["tokenHash", "endedAt", "endReason", "endedBy"] as const;
-const keptOfUser = ["state", "traits", "schemaId", "metadataPublic", "availableAal", "createdAt"] as const;
+const keptOfUser = [
+  "userName",
+  "loginName",
+  "displayName",
+  "avatarUrl",
+  "state",
+  "traits",
+  "schemaId",
+  "metadataPublic",
+  "availableAal",
+  "createdAt",
+] as const;
 
 const { sequence: _sequence, ...importedSessionColumns } = getTableColumns(sessions);
 const sessionColumns = describeColumns<GivenSession>(importedSessionColumns, keptOfSession);

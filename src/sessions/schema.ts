@@ -53,10 +53,10 @@ export const users = pgTable(
     instanceId: id().notNull(),
     id: id().notNull(),
     organizationId: id().notNull(),
-    userName: text().notNull(),
-    loginName: text().notNull(),
-    displayName: text().notNull(),
-    avatarUrl: text().notNull(),
+    userName: text().notNull().default(""),
+    loginName: text().notNull().default(""),
+    displayName: text().notNull().default(""),
+    avatarUrl: text().notNull().default(""),
     /** Who is not active is refused everywhere, whatever their tokens say; a deleted user has no names any more. */
     state: text({ enum: ["active", "inactive", "deleted"] })
       .notNull()

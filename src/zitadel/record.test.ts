@@ -10,13 +10,13 @@ const smallest = { id: "s", creationDate: at };
 const longest = "𝕒".repeat(200);
 
 function readUser(user: object, beside: object = {}) {
-  const [record] = readRecords(JSON.stringify({ user, ...beside }));
+  const [record] = readRecords(JSON.stringify({ user, ...beside }), "default");
   if (record?.kind !== "user") throw new Error("not a user");
   return record.user;
 }
 
 function readSession(session: object, beside: object = {}) {
-  const [record, named] = readRecords(JSON.stringify({ session, ...beside }));
+  const [record, named] = readRecords(JSON.stringify({ session, ...beside }), "default");
   if (record?.kind !== "session") throw new Error("not a session");
   return { session: record.session, named };
 }
@@ -38,15 +38,15 @@ describe("a user", () => {
   test.each([
     ["left out", {}],
     ["null", { userName: null, loginName: null, displayName: null, avatarUrl: null }],
-  ])("has empty names if they are %s, in the instance default", (_name, names) => {
+  ])("keeps the names that are stored if they are %s, and may be of the instance default", (_name, names) => {
     expect(readUser({ id: "ann", organizationId: "org", ...names })).toMatchObject({
       instanceId: "default",
       id: "ann",
       organizationId: "org",
-      userName: "",
-      loginName: "",
-      displayName: "",
-      avatarUrl: "",
+      userName: undefined,
+      loginName: undefined,
+      displayName: undefined,
+      avatarUrl: undefined,
     });
   });
 
@@ -101,7 +101,7 @@ describe("a deleted user", () => {
   test("has an id and nothing else", () => {
     const line = JSON.stringify({ user: { id: "ann", deleted: true }, instanceId: "i" });
 
-    expect(readRecords(line)).toEqual([{ kind: "deleted_user", user: { instanceId: "i", id: "ann" } }]);
+    expect(readRecords(line, "default")).toEqual([{ kind: "deleted_user", user: { instanceId: "i", id: "ann" } }]);
   });
 
   test.each([
@@ -116,7 +116,7 @@ describe("a deleted user", () => {
     ["a state", { id: "ann", state: "inactive", deleted: true }, "state must not stand beside deleted"],
     ["an unknown key", { id: "ann", deletedAt: at, deleted: true }, "deletedAt must not stand beside deleted"],
   ])("with %s is refused", (_name, user, reason) => {
-    expect(() => readRecords(JSON.stringify({ user }))).toThrow(reason);
+    expect(() => readRecords(JSON.stringify({ user }), "default")).toThrow(reason);
   });
 });
 
@@ -398,16 +398,16 @@ describe("a line", () => {
     ],
     ["a NUL in the instance", '{"user":{},"instanceId":"\\u0000"}', "instanceId holds a character that cannot be"],
   ])("with %s is refused", (_name, line, reason) => {
-    expect(() => readRecords(line)).toThrow(reason);
+    expect(() => readRecords(line, "default")).toThrow(reason);
   });
 
   test("may have null for the other one", () => {
-    expect(readRecords(JSON.stringify({ user: null, session: smallest }))).toHaveLength(1);
+    expect(readRecords(JSON.stringify({ user: null, session: smallest }), "default")).toHaveLength(1);
   });
 
   test("may have spaces around and CR at its end", () => {
-    expect(readRecords(` ${JSON.stringify({ session: smallest, instanceId: null })} \r`)).toMatchObject([
-      { kind: "session" },
-    ]);
+    const line = ` ${JSON.stringify({ session: smallest, instanceId: null })} \r`;
+
+    expect(readRecords(line, "own")).toMatchObject([{ kind: "session", session: { instanceId: "own" } }]);
   });
 });

@@ -29,7 +29,6 @@ import {
 } from "./record-fields.ts";
 import { readUserRecord } from "./user-record.ts";
 
-const defaultInstanceId = "default";
 // Looked for in the whole line, which is fast, so that only the few that may be wrong are looked at closely.
 const maybeUnstorable = /\\u(?:0000|d[89a-f])/i;
 const maybeNoDate = /-(?:02-(?:29|3\d)|(?:04|06|09|11)-31)T|T24:/;
@@ -39,7 +38,7 @@ const tokenForm = /^[!-~]{1,200}$/;
 /**
  * Reads a line of an import: `{"user": {…}}`, or `{"session": {…}}` in the JSON form of zitadel.session.v2.Session and,
  * beyond that, `creatorId`, `endedAt`, `endReason`, `endedBy` and `token`, of which only the hash is kept; beside either
- * may be the `instanceId`, "default" if not. It makes one record, or two if it is a session with a user.
+ * may be the `instanceId`, the default if not. It makes one record, or two if it is a session with a user.
  *
  * As everywhere in protobuf's JSON, a field may be spelled in snake_case, and null is the same as leaving it out. The
  * exceptions are a user's `traits`, `metadataPublic` and `availableAal`, and a session's `endedAt`: null takes them away,
@@ -48,7 +47,7 @@ const tokenForm = /^[!-~]{1,200}$/;
  *
  * Throws SessionError `invalid_request`, saying which field breaks which rule.
  */
-export function readRecords(line: string): (ImportRecord | Deletion)[] {
+export function readRecords(line: string, defaultInstanceId: string): (ImportRecord | Deletion)[] {
   const json = parse(line);
   const { instanceId: id, user, session, ...rest } = json;
   if (maybeUnstorable.test(line)) assertStorable(Object.assign({ instanceId: id }, user, session));

@@ -37,10 +37,10 @@ function readUser(instanceId: string, json: JsonObject): GivenUser {
     instanceId,
     id: readId(id, "id"),
     organizationId: readOrganizationId(organizationId, "organizationId"),
-    userName: readText(userName, "userName") ?? "",
-    loginName: readText(loginName, "loginName") ?? "",
-    displayName: readText(displayName, "displayName") ?? "",
-    avatarUrl: readText(avatarUrl, "avatarUrl") ?? "",
+    userName: readText(userName, "userName"),
+    loginName: readText(loginName, "loginName"),
+    displayName: readText(displayName, "displayName"),
+    avatarUrl: readText(avatarUrl, "avatarUrl"),
     ...readIdentity(more),
   };
 }

@@ -81,7 +81,7 @@ function readLines(lines: string): Record<string, unknown>[] {
   return lines
     .trimEnd()
     .split("\n")
-    .flatMap((line) => readRecords(line))
+    .flatMap((line) => readRecords(line, "default"))
     .filter(({ kind }) => kind !== "named_user")
     .map((record) => ({ ...record }));
 }

@@ -101,7 +101,7 @@ function toPieces(bytes: Buffer, size = 1_000): Buffer[] {
 }
 
 function runCaptured({ isTTY, ...others }: { file: string; database: Database; stdin?: Readable; isTTY?: boolean }) {
-  return capture(isTTY === true, (streams) => runImport({ ...others, ...streams }));
+  return capture(isTTY === true, (streams) => runImport({ instanceId: "default", ...others, ...streams }));
 }
 
 /** Runs an import of any kind, on a terminal or not, and keeps what it prints. */
