@@ -17,6 +17,7 @@ import {
 } from "../sessions/access.ts";
 import { changeSession, openSession } from "../sessions/change.ts";
 import { hasIdIn, isNotEnded } from "../sessions/filter.ts";
+import type { Instant } from "../sessions/instant.ts";
 import { assertChangeable, toChanged, toChanges } from "../sessions/lifecycle.ts";
 import { bareSession, type Session } from "../sessions/schema.ts";
 import { type Db, findSession } from "../sessions/store.ts";
@@ -108,7 +109,7 @@ async function refuse(db: Db, caller: Caller, id: string): Promise<never> {
 function toEnded(
   session: Session,
   { userId }: Caller,
-  { isByToken, at }: { isByToken: boolean; at: bigint },
+  { isByToken, at }: { isByToken: boolean; at: Instant },
 ): Partial<Session> {
   const byAnother = isByToken ? "revoked_by_token" : "revoked_by_admin";
   const endReason = session.userId === userId ? "revoked_by_user" : byAnother;
