@@ -41,9 +41,10 @@ async function transact<T>(client: Sql, signal: AbortSignal, work: (transaction:
   const result = await client.begin(async (transaction) => {
     const ask = <R>(start: () => PendingQuery<never>) => runUntil<R>(signal, start).catch(orNeverIfLost);
     // Safe: as above; a transaction in a transaction has no use here.
-    const value = await work({ unsafe: createUnsafe(transaction, ask) } as unknown as Sql);
-    // Whoever asked is gone and will be told nothing: let nothing have happened.
-    signal.throwIfAborted();
+    const value = await work({ unsafe: createUnsafe(transaction, ask) } as unknown as Sql).finally(() =>
+      // Whoever asked is gone and will be told nothing: let nothing have happened. If a statement failed, it is of this.
+      signal.throwIfAborted(),
+    );
     return { value };
   });
   // Safe: the driver would only unwrap an array of promises.
@@ -85,6 +86,8 @@ interface Cancellable {
 }
 
 async function runUntil<T>(signal: AbortSignal, start: () => PendingQuery<never>): Promise<T> {
+  // An abort that came before would not be heard of any more.
+  signal.throwIfAborted();
   const query: PendingQuery<never> & Cancellable = start();
   const cancel = () => {
     // One without a connection waits for its own to open: let it, for the connection would be lost.

@@ -57,13 +57,15 @@ export async function openConfiguredDatabase(config: Config, onLost: (error: Err
 /** Connects to a PostgreSQL URL with at most `maxConnections` connections; the first query opens the first one. */
 export function openDatabase(url: string, { maxConnections = 10 } = {}): Database {
   const client = connect(url, maxConnections);
-  const db = drizzle({ client, casing });
+  // Has the driver hand dates and JSON over as text, as the query builder wants them.
+  drizzle({ client, casing });
   const dialect = new PgDialect({ casing });
   const cancellable = createCancellable(client, maxConnections);
+  const during = (signal: AbortSignal) =>
+    new PostgresJsDatabase(dialect, new PostgresJsSession(cancellable(signal), dialect, undefined), undefined);
   return {
-    db,
-    during: (signal) =>
-      new PostgresJsDatabase(dialect, new PostgresJsSession(cancellable(signal), dialect, undefined), undefined),
+    db: during(new AbortController().signal),
+    during,
     client,
     close: () => client.end({ timeout: closeSeconds }),
   };

@@ -84,6 +84,21 @@ describe("a transaction", () => {
     expect(await valuesOf(narrow)).toEqual(["old", "new"]);
   });
 
+  test("that is given up between its queries does not even ask for a row that another one holds", async () => {
+    const leave = new AbortController();
+    await database.db.transaction(async (other) => {
+      await write(other, 2);
+      const given = narrow.during(leave.signal).transaction(async (db) => {
+        await write(db, 1);
+        leave.abort("gone");
+        await write(db, 2);
+      });
+
+      await expect(given).rejects.toBe("gone");
+    });
+    expect(await valuesOf(narrow)).toEqual(["old", "new"]);
+  });
+
   test.each([
     ["and asks no more", async () => {}],
     ["and asks on", (db: Db) => write(db, 2)],
