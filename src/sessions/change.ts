@@ -1,4 +1,4 @@
-import { and, inArray, isNotNull, sql } from "drizzle-orm";
+import { and, inArray, isNotNull, type SQL, sql } from "drizzle-orm";
 import type { Scope } from "./access.ts";
 import { type Condition, expires, hasIdIn, isNotEnded } from "./filter.ts";
 import type { Instant } from "./instant.ts";
@@ -16,7 +16,8 @@ export interface End {
 /**
  * Stores a new session in the scope's instance, and returns it as it is stored.
  *
- * Throws SessionError `user_not_active` if its user is disabled by now: they may have been found long before.
+ * Throws SessionError `user_unknown` or `user_not_active` if its user, who may have been found long before, is gone or
+ * disabled by now.
  */
 export async function openSession(db: Db, scope: Scope, session: Omit<NewSession, "instanceId">): Promise<Session> {
   return await db.transaction(async (transaction) => {
@@ -33,7 +34,7 @@ export async function openSession(db: Db, scope: Scope, session: Omit<NewSession
 export interface Decision {
   /** What becomes of the session as it is stored now; undefined if nothing. What it throws leaves the session as it was. */
   decide: (session: Session) => Partial<Session> | undefined;
-  /** The user who proved something for it, and must not be disabled by now. */
+  /** The user who was found for it or proved something, and must not be gone or disabled by now. */
   userId?: string | undefined;
 }
 
@@ -43,7 +44,7 @@ export interface Decision {
  *
  * The row is locked in between, so that no two changes start from the same state.
  *
- * Throws SessionError `user_not_active`, and what `decide` throws.
+ * Throws SessionError `user_unknown`, `user_not_active`, and what `decide` throws.
  */
 export async function changeSession(
   db: Db,
@@ -78,8 +79,7 @@ export async function endSessions(
   conditions: readonly Condition[],
   { at, reason, by, limit }: End & { limit?: number },
 ): Promise<{ ended: number; live: number }> {
-  // Never before it was changed the last time, whatever the clocks of two processes say.
-  const endedAt = sql`greatest(${sessions.changedAt}, ${sql.param(at, sessions.endedAt)})`;
+  const endedAt = noEarlier(at);
   const ended = await db
     .update(sessions)
     .set({ endedAt, endReason: reason, endedBy: by ?? null, changedAt: endedAt, sequence: nextChange })
@@ -114,9 +114,14 @@ export async function extendSession(
 ): Promise<SessionOfUser | undefined> {
   await db
     .update(sessions)
-    .set({ expiresAt, changedAt: at, sequence: nextChange })
+    .set({ expiresAt, changedAt: noEarlier(at), sequence: nextChange })
     .where(and(scope, hasIdIn([id]), isNotEnded(), isNotNull(sessions.expiresAt)));
   return await findSession(db, scope, [hasIdIn([id])]);
+}
+
+/** The moment `at`, or when the session was last changed if that is later: the clocks of two processes may differ. */
+export function noEarlier(at: Instant): SQL {
+  return sql`greatest(${sessions.changedAt}, ${sql.param(at, sessions.changedAt)})`;
 }
 
 function missing(): never {

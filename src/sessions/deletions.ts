@@ -20,6 +20,8 @@ export function packDeletions(deletions: readonly Deletion[]): PackedRecords {
   const ids = deletions.map(({ user }) => user.id);
   const given = sql`
     select distinct * from unnest(${sql.param(instanceIds)}::text[], ${sql.param(ids)}::text[]) as g (instance_id, id)`;
+  // Not now(): that is when it began to wait for others, who have changed the sessions since.
+  const at = sql`greatest(${sessions.changedAt}, clock_timestamp())`;
   // `offset 0` makes it look up the sessions user by user; as a plain join, PostgreSQL may read the whole table for each
   // batch. They are locked in one order before they are ended, as by whoever else ends many.
   return {
@@ -49,7 +51,7 @@ export function packDeletions(deletions: readonly Deletion[]): PackedRecords {
         where ${sessions.userId} = found.user_id and ${sessions.endedAt} is null
         order by ${sessions.instanceId}, ${sessions.id} for update of ${sessions}
       ), ended as (
-        update ${sessions} set ended_at = now(), end_reason = 'user_deleted', ended_by = null, changed_at = now(),
+        update ${sessions} set ended_at = ${at}, end_reason = 'user_deleted', ended_by = null, changed_at = ${at},
           sequence = ${nextChange}
         from locked where (locked.instance_id, locked.id) = (${sessions.instanceId}, ${sessions.id})
         returning ${sessions.instanceId}, ${sessions.userId}

@@ -1,5 +1,6 @@
 import { and, eq, sql } from "drizzle-orm";
 import type { Scope } from "./access.ts";
+import { noEarlier } from "./change.ts";
 import { hasUser } from "./filter.ts";
 import type { Instant } from "./instant.ts";
 import { orderBy, type Position } from "./page.ts";
@@ -77,7 +78,6 @@ export async function erasePerson(db: Db, scope: Scope, userId: string, at: Inst
 // Last, for its numbers keep readers of changes waiting until the end. All rows are locked in one order, whosever they
 // are, so that two who change many rows at once do not wait for each other for ever.
 async function eraseFromSessions(db: Db, scope: Scope, userId: string, at: Instant) {
-  const changedAt = sql.param(at, sessions.changedAt);
   const [counts] = await db.execute<{ sessions: number; forgotten: number }>(sql`
     with touched as (
       select id, user_id is not distinct from ${userId} as is_theirs from ${sessions}
@@ -86,7 +86,7 @@ async function eraseFromSessions(db: Db, scope: Scope, userId: string, at: Insta
       delete from ${sessions} where ${scope} and id in (select id from touched where is_theirs) returning 1
     ), forgotten as (
       update ${sessions} set creator_id = nullif(creator_id, ${userId}), ended_by = nullif(ended_by, ${userId}),
-        changed_at = ${changedAt}, sequence = ${nextChange}
+        changed_at = ${noEarlier(at)}, sequence = ${nextChange}
       where ${scope} and id in (select id from touched where not is_theirs) returning 1
     )
     select (select count(*)::int from erased) as "sessions", (select count(*)::int from forgotten) as "forgotten"`);
