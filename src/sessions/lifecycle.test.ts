@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { maxInstant, readInstant } from "./instant.ts";
-import { assertChangeable, maxMetadataBytes, type SessionChange, toChanged, toChanges } from "./lifecycle.ts";
+import { maxMetadataBytes, type SessionChange, toChanged, toChanges } from "./lifecycle.ts";
 import { bareSession, type FactorName, type Session } from "./schema.ts";
 
 const now = readInstant("2026-03-01 12:00:00.123456+00");
@@ -152,10 +152,6 @@ describe("a change is refused", () => {
 
   test("but not in the last moment before it expires", () => {
     expect(toChanges(givenSession({ expiresAt: now + 1n }), toChange({ lifetime: 5n }), now)).toBeDefined();
-  });
-
-  test("and nothing is asked of a session without a user", () => {
-    assertChangeable(givenSession(nobody), { user: undefined, proof: undefined, at: now });
   });
 });
 

@@ -15,7 +15,7 @@ export interface Proof {
 }
 
 /** A session, which may not be stored yet. */
-type NewSession = Omit<Session, "sequence">;
+export type UnstoredSession = Omit<Session, "sequence">;
 
 /** What is to become of a session; what is left out stays as it is. */
 export interface SessionChange {
@@ -35,11 +35,11 @@ export const maxMetadataBytes = 65_536;
 /**
  * What a change comes to, for a session as it is stored at `at`; undefined if it comes to nothing.
  *
- * Throws what {@link assertChangeable} throws, and SessionError `invalid_request` if the metadata became too large or the
- * lifetime passes the year 9999.
+ * Throws SessionError `session_terminated`, `session_expired`, or `invalid_request` if the user is another one than the
+ * session's, the metadata became too large, or the lifetime passes the year 9999.
  */
-export function toChanges(session: NewSession, change: SessionChange, at: Instant): Partial<Session> | undefined {
-  assertChangeable(session, { user: change.user, proof: change.proof, at });
+export function toChanges(session: UnstoredSession, change: SessionChange, at: Instant): Partial<Session> | undefined {
+  assertChangeable(session, change, at);
   const changes = {
     ...(change.user && toUser(change.user, at)),
     ...Object.assign({}, ...(change.proof?.factors ?? []).map((factor) => toFactor(factor, at))),
@@ -54,15 +54,7 @@ export function toChanged({ changedAt }: Pick<Session, "changedAt">, at: Instant
   return { changedAt: at > changedAt ? at : changedAt };
 }
 
-/**
- * Lets only a session pass that can be changed at `at`, by that user's checks if there are any.
- *
- * Throws SessionError `session_terminated`, `session_expired`, or `invalid_request` if its user is another one.
- */
-export function assertChangeable(
-  session: NewSession,
-  { user, proof, at }: { user: CheckedUser | undefined; proof: Proof | undefined; at: Instant },
-): void {
+function assertChangeable(session: UnstoredSession, { user, proof }: SessionChange, at: Instant): void {
   if (session.endedAt !== null) throw new SessionError("session_terminated", "the session was ended");
   if (session.expiresAt !== null && session.expiresAt <= at) {
     throw new SessionError("session_expired", "the session has expired");

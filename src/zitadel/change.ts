@@ -50,10 +50,8 @@ export function readAgent(agent: UserAgent | UserAgentBeta | undefined): Agent {
   const { fingerprintId, ip, description, header = {} } = agent ?? {};
   const headers = Object.entries(header).map(([name, { values }]): [string, string[]] => [name, values]);
   const texts = [description ?? "", ...headers.flatMap(([name, values]) => [name, ...values])];
-  for (const text of texts) readText(text, "userAgent", { min: 0, max: maxAgentLength });
-  if ([...texts.join("")].length > maxAgentLength) {
-    throw new SessionError("invalid_request", `userAgent: must have at most ${maxAgentLength} characters in all`);
-  }
+  // Each text counts one more, or there could be any number of empty ones.
+  readText(texts.join("\n"), "userAgent", { min: 0, max: maxAgentLength });
   return {
     agentFingerprintId:
       fingerprintId === undefined ? null : readText(fingerprintId, "userAgent.fingerprintId", { min: 0 }),

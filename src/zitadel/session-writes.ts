@@ -18,10 +18,10 @@ import {
 import { changeSession, openSession } from "../sessions/change.ts";
 import { hasIdIn, isNotEnded } from "../sessions/filter.ts";
 import type { Instant } from "../sessions/instant.ts";
-import { assertChangeable, toChanged, toChanges } from "../sessions/lifecycle.ts";
-import { bareSession, type Session } from "../sessions/schema.ts";
+import { type SessionChange, toChanged, toChanges, type UnstoredSession } from "../sessions/lifecycle.ts";
+import { bareSession, isDisabled, type Session } from "../sessions/schema.ts";
 import { type Db, findSession } from "../sessions/store.ts";
-import { assertActive, findUser } from "../sessions/users.ts";
+import { findUser } from "../sessions/users.ts";
 import type { Verifier } from "../verifier.ts";
 import { readAgent, readChange } from "./change.ts";
 import { toCreateSessionResponse, toDeleteSessionResponse, toSetSessionResponse } from "./message.ts";
@@ -34,6 +34,10 @@ export interface SessionWritesOptions extends Directory {
   verifier?: Verifier | undefined;
 }
 
+type Proven = Pick<SessionChange, "proof" | "isChallenged">;
+
+const unproven: Proven = { proof: undefined, isChallenged: false };
+
 /** The methods of SessionService that open, change and end sessions. */
 export function createSessionWrites({ database, now, verifier }: SessionWritesOptions) {
   return {
@@ -43,15 +47,20 @@ export function createSessionWrites({ database, now, verifier }: SessionWritesOp
       const agent = readAgent(request.userAgent);
       const scope = openableBy(caller);
       const db = database.during(context.signal);
-      const user = search && (await findUser(db, scope, search));
-      const subject = { instanceId: caller.instanceId, sessionId: randomUUIDv7(), userId: user?.id };
+      const user = search && (await findUser(db, scope, search, null));
+      const id = randomUUIDv7();
+      const bare = { ...bareSession, ...agent, instanceId: caller.instanceId, id, creatorId: caller.userId };
+      const open = (at: Instant, proven: Proven): UnstoredSession => {
+        const session = { ...bare, createdAt: at, changedAt: at };
+        return { ...session, ...toChanges(session, { ...wanted, user, ...proven }, at) };
+      };
+      // Once before, so that the verifier is not asked in vain: it may send messages, and a code counts once.
+      open(now(), unproven);
+      const subject = { instanceId: caller.instanceId, sessionId: id, userId: user?.id };
       const { proof, challenges } = await prove(verifier, subject, wanted, context.signal);
+      const session = open(now(), { proof, isChallenged: challenges !== undefined });
       const token = createSessionToken();
-      const at = now();
-      const bare = { ...bareSession, ...agent, instanceId: caller.instanceId, id: subject.sessionId, createdAt: at };
-      const session = { ...bare, changedAt: at, creatorId: caller.userId, tokenHash: hashToken(token) };
-      const changes = toChanges(session, { ...wanted, user, proof, isChallenged: challenges !== undefined }, at);
-      const opened = await openSession(db, scope, { ...session, ...changes });
+      const opened = await openSession(db, scope, { ...session, tokenHash: hashToken(token) });
       return toCreateSessionResponse(opened, token, challenges);
     },
 
@@ -62,10 +71,11 @@ export function createSessionWrites({ database, now, verifier }: SessionWritesOp
       const scope = grantedTo(caller, "session.write");
       const db = database.during(context.signal);
       const found = (await findSession(db, scope, [hasIdIn([id])])) ?? (await refuse(db, caller, id));
-      const user = search && (await findUser(db, scope, search));
-      // Both again once the row is locked: the verifier takes its time, and must not be asked in vain.
-      assertChangeable(found.session, { user, proof: undefined, at: now() });
-      if (wanted.checks.length > 0 || wanted.challenges.length > 0) assertActive(found.user);
+      const user = search && (await findUser(db, scope, search, found.session.userId));
+      // Once before the row is locked, so that the verifier is not asked in vain.
+      toChanges(found.session, { ...wanted, user, ...unproven }, now());
+      const isProving = wanted.checks.length > 0 || wanted.challenges.length > 0;
+      if (isProving && isDisabled(found.user)) throw new SessionError("user_not_active", "the user is not active");
       const userId = user?.id ?? found.session.userId ?? undefined;
       const subject = { instanceId: caller.instanceId, sessionId: id, userId };
       const { proof, challenges } = await prove(verifier, subject, wanted, context.signal);

@@ -1,7 +1,7 @@
 import { SessionError } from "../errors.ts";
 
-/** The longest id, name or token, in characters; and the longest of most other texts. */
-export const maxTextLength = 200;
+// The longest id, name or token, and the longest of most other texts.
+const maxTextLength = 200;
 
 /**
  * The text, if it has `min` to `max` characters and can be stored: PostgreSQL keeps no NUL, and UTF-8 no half of a

@@ -172,3 +172,18 @@ describe("the verifier is not asked, and nothing changes", () => {
     return { sessionId };
   }
 });
+
+describe("what is refused in any case", () => {
+  const asking = { checks: totp, challenges: { otpSms: {} } };
+  const tooMuch = { ...asking, metadata: { key: Buffer.alloc(70_000).toString("base64") } };
+  const tooLong = { ...asking, lifetime: "315000000000s" };
+
+  test.each([
+    ["metadata that is too large", tooMuch],
+    ["a lifetime that is too long", tooLong],
+  ])("asks nothing, for a code counts once and messages are sent: %s", async (_name, request) => {
+    await checking.expectRefused(request, expect.objectContaining({ code: Code.InvalidArgument }), () =>
+      expect(verifier.questions).toEqual([]),
+    );
+  });
+});

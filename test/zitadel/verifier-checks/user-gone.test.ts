@@ -1,4 +1,7 @@
 import { afterAll, afterEach, describe, expect, test } from "vitest";
+import { everySessionOf } from "../../../src/sessions/access.ts";
+import { erasePerson } from "../../../src/sessions/person.ts";
+import { now } from "../../support/given.ts";
 import { openImporter, toText } from "../../support/imports.ts";
 import { startTestVerifier } from "../../support/verifier.ts";
 import { startChecking, totp, withUser } from "./checks.ts";
@@ -18,10 +21,14 @@ afterEach(() => {
   verifier.answer = usual;
 });
 
-describe.each([
-  ["disabled", (id: string) => ({ id, organizationId: "org-1", state: "inactive" })],
-  ["deleted", (id: string) => ({ id, deleted: true })],
-])("while the verifier takes its time the user may be %s", (_name, toLine) => {
+const { instanceId, database } = server;
+const bring = (user: object) => importer.fromStdin(toText([{ instanceId, user }]));
+
+describe.each<[string, (id: string) => Promise<unknown>]>([
+  ["disabled", (id) => bring({ id, organizationId: "org-1", state: "inactive" })],
+  ["deleted", (id) => bring({ id, deleted: true })],
+  ["erased", (id) => erasePerson(database.db, everySessionOf(instanceId), id, now)],
+])("while the verifier takes its time the user may be %s", (_name, remove) => {
   test("and no session of theirs is then opened", async () => {
     const { id: userId } = await server.given.user();
     whileAsked(userId);
@@ -43,7 +50,7 @@ describe.each([
 
   function whileAsked(userId: string): void {
     verifier.answer = async () => {
-      await importer.fromStdin(toText([{ instanceId: server.instanceId, user: toLine(userId) }]));
+      await remove(userId);
       return { verified: true };
     };
   }

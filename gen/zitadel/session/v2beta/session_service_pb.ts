@@ -165,7 +165,8 @@ export type CreateSessionRequest = Message<"zitadel.session.v2beta.CreateSession
 
   /**
    * Where the session is opened. Default unknown. It cannot be changed later. The fingerprint id has at most 200
-   * characters, description and header together at most 16,384. An `ip` that is none is dropped.
+   * characters; description and header together at most 16,384, one more counted for each of their texts. An `ip`
+   * that is none is dropped.
    *
    * @generated from field: zitadel.session.v2beta.UserAgent user_agent = 4;
    */
@@ -334,8 +335,8 @@ export type DeleteSessionRequest = Message<"zitadel.session.v2beta.DeleteSession
   sessionId: string;
 
   /**
-   * The current token of the session: whoever has it may end the session. Unset or empty means that the
-   * caller's own rights decide.
+   * The current token of the session: whoever has it may end the session, also if its user is disabled. Unset or
+   * empty means that the caller's own rights decide.
    *
    * @generated from field: optional string session_token = 2;
    */
