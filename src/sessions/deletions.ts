@@ -20,8 +20,8 @@ export function packDeletions(deletions: readonly Deletion[]): PackedRecords {
   const ids = deletions.map(({ user }) => user.id);
   const given = sql`
     select distinct * from unnest(${sql.param(instanceIds)}::text[], ${sql.param(ids)}::text[]) as g (instance_id, id)`;
-  // Not now(): that is when it began to wait for others, who have changed the sessions since.
-  const at = sql`greatest(${sessions.changedAt}, clock_timestamp())`;
+  // Not now(): that is when it began to wait for others, who have changed the sessions since. And one for all of it.
+  const at = sql`greatest(${sessions.changedAt}, statement_timestamp())`;
   // `offset 0` makes it look up the sessions user by user; as a plain join, PostgreSQL may read the whole table for each
   // batch. They are locked in one order before they are ended, as by whoever else ends many.
   return {
