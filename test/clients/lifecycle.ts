@@ -1,6 +1,7 @@
 import { type DescMessage, fromJson, type JsonObject } from "@bufbuild/protobuf";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import type { JWTPayload } from "jose";
+import { afterAll } from "vitest";
 import type { Session } from "../../gen/zitadel/session/v2/session_pb.ts";
 import {
   type CreateSessionResponse,
@@ -12,7 +13,8 @@ import {
   SetSessionResponseSchema,
 } from "../../gen/zitadel/session/v2/session_service_pb.ts";
 import { type Instant, instantOf } from "../../src/sessions/instant.ts";
-import type { TestVerifier } from "../support/verifier.ts";
+import { startClockServer } from "../support/clock-server.ts";
+import { startTestVerifier, type TestVerifier } from "../support/verifier.ts";
 import type { Client, ClientKind, Failure, ServiceName } from "./client.ts";
 import { restByFetch } from "./rest.ts";
 import { loginUserId } from "./stored.ts";
@@ -80,6 +82,33 @@ export function createCaller(
   };
 }
 
+/**
+ * Starts a server with a clock, whose verifier trusts every {@link assertion}, for the tests of one file; they close
+ * after its last test.
+ */
+export async function startLifecycle() {
+  const verifier = await startTestVerifier();
+  trustAssertions(verifier);
+  const server = await startClockServer(verifier);
+  afterAll(async () => {
+    await server.close();
+    await verifier.close();
+  });
+  return {
+    verifier,
+    server,
+    /** Connects a client of this kind until the end of the `describe` that asks for it, for whoever calls by it. */
+    connect(kind: ClientKind) {
+      const client = kind.open(server.url);
+      afterAll(() => client.close());
+      return {
+        as: async (claims: JWTPayload) => createCaller(client, await server.issuer.token(claims)),
+        bearing: (token: string) => createCaller(client, token),
+      };
+    },
+  };
+}
+
 /** A failure with Zitadel's name for it. */
 export function failureWith(code: number, key: string, id: string): Failure {
   return { code, message: `${key} (${id})`, details: [{ id, message: key }] };
@@ -89,6 +118,15 @@ export function failureWith(code: number, key: string, id: string): Failure {
 export function plainFailure(code: number, message: string): Failure {
   return { code, message, details: [] };
 }
+
+/** Of a call that its caller may not make, where that is no secret. */
+export const notPermitted = failureWith(7, "No matching permissions found", "AUTH-AWfge");
+
+/** Of a session that is not there, or that the caller may not see. */
+export const sessionUnknown = failureWith(5, "Errors.Session.NotExisting", "QUERY-SFeaa");
+
+/** Of GetSession with a session token that is not the session's. */
+export const tokenUnknown = failureWith(7, "Errors.PermissionDenied", "QUERY-dsfr3");
 
 /** The moment of a timestamp; of an absent one, an error. */
 export function instantOfTimestamp(timestamp: Timestamp | undefined): Instant {
@@ -107,7 +145,7 @@ export function assertion(userVerified: boolean): JsonObject {
 }
 
 /** Makes a verifier take an {@link assertion} at its word, and answer everything else as before. */
-export function trustAssertions(verifier: TestVerifier): void {
+function trustAssertions(verifier: TestVerifier): void {
   const { answer } = verifier;
   verifier.answer = (question) => {
     const data = question.check?.["webAuthN"]?.["credentialAssertionData"];

@@ -1,11 +1,7 @@
 import type { JsonObject } from "@bufbuild/protobuf";
-import type { JWTPayload } from "jose";
-import { afterAll, afterEach, beforeEach, describe, expect, test } from "vitest";
-import { startClockServer } from "../support/clock-server.ts";
-import { startTestVerifier } from "../support/verifier.ts";
+import { afterEach, describe, expect, test } from "vitest";
 import {
   assertion,
-  createCaller,
   factorNames,
   failureWith,
   instanceOwner,
@@ -13,25 +9,19 @@ import {
   lifecycleClients,
   login,
   nobody,
+  notPermitted,
   organizationOwner,
   plainFailure,
-  trustAssertions,
+  startLifecycle,
 } from "./lifecycle.ts";
 
-const verifier = await startTestVerifier();
-const server = await startClockServer(verifier);
-afterAll(async () => {
-  await server.close();
-  await verifier.close();
-});
+const { verifier, server, connect } = await startLifecycle();
 
 const usual = verifier.answer;
-beforeEach(() => trustAssertions(verifier));
 afterEach(() => {
   verifier.answer = usual;
 });
 
-const notPermitted = failureWith(7, "No matching permissions found", "AUTH-AWfge");
 const notActive = failureWith(9, "Errors.User.NotActive", "SESSION-Gj4ko");
 const locked = failureWith(9, "Errors.User.Locked", "COMMAND-JLK35");
 const needsUser = (id: string) => failureWith(9, "Errors.User.UserIDMissing", id);
@@ -43,9 +33,7 @@ const intent = { idpIntent: { idpIntentId: "intent", idpIntentToken: "token" } }
 
 // The numbers are those of the scenarios in Zitadel's integration tests.
 describe.each(lifecycleClients)("CreateSession by $name", (kind) => {
-  const client = kind.open(server.url);
-  afterAll(() => client.close());
-  const as = async (claims: JWTPayload) => createCaller(client, await server.issuer.token(claims));
+  const { as } = connect(kind);
   const givenUserCheck = async (user?: Parameters<typeof server.given.user>[0]) => {
     const { id } = await server.given.user(user);
     return { user: { userId: id } };

@@ -1,9 +1,6 @@
 import type { JsonObject } from "@bufbuild/protobuf";
-import type { JWTPayload } from "jose";
-import { afterAll, describe, expect, test } from "vitest";
-import { startClockServer } from "../support/clock-server.ts";
+import { describe, expect, test } from "vitest";
 import { second } from "../support/given.ts";
-import { startTestVerifier } from "../support/verifier.ts";
 import {
   assertion,
   createCaller,
@@ -12,21 +9,15 @@ import {
   lifecycleClients,
   login,
   nobody,
+  notPermitted,
   organizationOwner,
-  trustAssertions,
+  sessionUnknown,
+  startLifecycle,
 } from "./lifecycle.ts";
 import { restByFetch } from "./rest.ts";
 
-const verifier = await startTestVerifier();
-trustAssertions(verifier);
-const server = await startClockServer(verifier);
-afterAll(async () => {
-  await server.close();
-  await verifier.close();
-});
+const { server, connect } = await startLifecycle();
 
-const sessionUnknown = failureWith(5, "Errors.Session.NotExisting", "QUERY-SFeaa");
-const notPermitted = failureWith(7, "No matching permissions found", "AUTH-AWfge");
 const tokenInvalid = failureWith(7, "Errors.Session.Token.Invalid", "COMMAND-sGr42");
 const unauthenticated = failureWith(16, "Errors.Token.Invalid", "AUTH-7fs1e");
 
@@ -34,10 +25,7 @@ const byPassword = { password: { password: "right" } };
 
 // The numbers are those of the scenarios in Zitadel's integration tests.
 describe.each(lifecycleClients)("$name", (kind) => {
-  const client = kind.open(server.url);
-  afterAll(() => client.close());
-  const as = async (claims: JWTPayload) => createCaller(client, await server.issuer.token(claims));
-  const bearing = (token: string) => createCaller(client, token);
+  const { as, bearing } = connect(kind);
 
   describe("DeleteSession", () => {
     test("D1: a wrong token is refused, also to who created the session; the session's token ends it", async () => {

@@ -1,31 +1,25 @@
-import type { JWTPayload } from "jose";
-import { afterAll, describe, expect, test } from "vitest";
-import { startClockServer } from "../support/clock-server.ts";
+import { describe, expect, test } from "vitest";
 import { minute } from "../support/given.ts";
 import {
   createCaller,
   factorNames,
-  failureWith,
   instanceOwner,
   instantOfTimestamp,
   lifecycleClients,
   login,
   nobody,
   plainFailure,
+  sessionUnknown,
+  startLifecycle,
+  tokenUnknown,
 } from "./lifecycle.ts";
 import { restByFetch } from "./rest.ts";
 
-const server = await startClockServer();
-afterAll(() => server.close());
-
-const sessionUnknown = failureWith(5, "Errors.Session.NotExisting", "QUERY-SFeaa");
-const tokenUnknown = failureWith(7, "Errors.PermissionDenied", "QUERY-dsfr3");
+const { server, connect } = await startLifecycle();
 
 // The numbers are those of the scenarios in Zitadel's integration tests.
 describe.each(lifecycleClients)("GetSession by $name", (kind) => {
-  const client = kind.open(server.url);
-  afterAll(() => client.close());
-  const as = async (claims: JWTPayload) => createCaller(client, await server.issuer.token(claims));
+  const { as } = connect(kind);
 
   test("G1: an empty id is refused", async () => {
     const failure = await (await as(instanceOwner)).failure("GetSession", { sessionId: "" });

@@ -1,13 +1,9 @@
 import type { JsonObject } from "@bufbuild/protobuf";
-import type { JWTPayload } from "jose";
-import { afterAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { Session } from "../../gen/zitadel/session/v2/session_pb.ts";
-import { startClockServer } from "../support/clock-server.ts";
 import { second } from "../support/given.ts";
-import { startTestVerifier } from "../support/verifier.ts";
 import {
   assertion,
-  createCaller,
   factorNames,
   failureWith,
   instanceOwner,
@@ -15,22 +11,16 @@ import {
   lifecycleClients,
   login,
   nobody,
+  notPermitted,
   organizationOwner,
   plainFailure,
-  trustAssertions,
+  sessionUnknown,
+  startLifecycle,
+  tokenUnknown,
 } from "./lifecycle.ts";
 
-const verifier = await startTestVerifier();
-trustAssertions(verifier);
-const server = await startClockServer(verifier);
-afterAll(async () => {
-  await server.close();
-  await verifier.close();
-});
+const { server, connect } = await startLifecycle();
 
-const sessionUnknown = failureWith(5, "Errors.Session.NotExisting", "QUERY-SFeaa");
-const notPermitted = failureWith(7, "No matching permissions found", "AUTH-AWfge");
-const tokenUnknown = failureWith(7, "Errors.PermissionDenied", "QUERY-dsfr3");
 const expired = failureWith(9, "Errors.Session.Expired", "COMMAND-Hkl3d");
 const terminated = failureWith(9, "Errors.Session.Terminated", "COMMAND-Hewfq");
 
@@ -40,9 +30,7 @@ const passkeyChallenge = (requirement: string) => ({
 
 // The numbers are those of the scenarios in Zitadel's integration tests.
 describe.each(lifecycleClients)("SetSession by $name", (kind) => {
-  const client = kind.open(server.url);
-  afterAll(() => client.close());
-  const as = async (claims: JWTPayload) => createCaller(client, await server.issuer.token(claims));
+  const { as } = connect(kind);
 
   test("S1: every step gives a new token, voids the one before, and answers as the session then reads", async () => {
     const { id: userId } = await server.given.user();
