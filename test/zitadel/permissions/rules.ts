@@ -24,6 +24,8 @@ const refusals = {
   denied: "permission_denied: No matching permissions found (AUTH-AWfge)",
   ended: "failed_precondition: Errors.Session.Terminated (COMMAND-Hewfq)",
   expired: "failed_precondition: Errors.Session.Expired (COMMAND-Hkl3d)",
+  userUnknown: "not_found: the user does not exist",
+  userKept: "invalid_argument: user change not possible",
 } as const;
 
 /** What each method that names a session says to a caller about it. */
@@ -37,6 +39,12 @@ export const rules = {
       return isVisible(rights, kind) ? refusals.denied : refusals.unknown;
     }
     return kind.state === "live" ? "granted" : refusals[kind.state];
+  },
+
+  /** SetSession that names a user who does not exist: a session that has one says no more than that it keeps them. */
+  nameUnknownUser(rights: Rights, kind: Kind): Outcome {
+    if (!isHere(kind) || !holds(rights, "session.write", kind)) return rules.setSession(rights, kind);
+    return kind.user === "nobody" ? refusals.userUnknown : refusals.userKept;
   },
 
   /** One's own, or by permission; who may end every session may also end what is not there. */
