@@ -1,4 +1,4 @@
-import { and, inArray, isNotNull, type SQL, sql } from "drizzle-orm";
+import { and, isNotNull, type SQL, sql } from "drizzle-orm";
 import type { Scope } from "./access.ts";
 import { type Condition, expires, hasIdIn, isNotEnded } from "./filter.ts";
 import type { Instant } from "./instant.ts";
@@ -137,5 +137,6 @@ function missing(): never {
 function someOf(db: Db, condition: Condition, scope: Scope, limit: number | undefined): Condition {
   const rows = db.select({ id: sessions.id }).from(sessions).where(condition).orderBy(sessions.id).$dynamic();
   const some = (limit === undefined ? rows : rows.limit(limit)).for("update");
-  return and(scope, inArray(sessions.id, some));
+  // An array, which is made once. What stands in `in (…)` PostgreSQL may ask anew for every row, each time with the next ones.
+  return and(scope, sql`${sessions.id} = any(array(${some}))`);
 }
