@@ -31,7 +31,7 @@ export function toGetSessionResponse(found: SessionOfUser) {
   return { session: toSession(found) } satisfies MessageInitShape<typeof GetSessionResponseSchema>;
 }
 
-/** The answer of CreateSession, in either version: the only one that ever holds the token. */
+/** The answer of CreateSession, in either version, with the token, which can never be asked for again. */
 export function toCreateSessionResponse(session: Session, token: string, challenges: StartedChallenges | undefined) {
   return {
     details: toDetails(session),
@@ -41,7 +41,7 @@ export function toCreateSessionResponse(session: Session, token: string, challen
   } satisfies MessageInitShape<typeof CreateSessionResponseSchema>;
 }
 
-/** The answer of SetSession, in either version; without a token if nothing was changed. */
+/** The answer of SetSession, in either version, with the new token; without one if nothing was changed. */
 export function toSetSessionResponse(
   session: Session,
   token: string | undefined,
